@@ -1,0 +1,41 @@
+# Two commands do everything: `make serve` runs the index, `make test` all that CI runs. `make help` names the others.
+
+PYTHON = python3
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12
+
+serve: .venv/.mypi  ## run the index on http://127.0.0.1:6543, uploads open to everyone on this machine
+	.venv/bin/pserve development.ini
+
+test: .venv/.mypi-test  ## run everything that CI runs
+	.venv/bin/python -m pytest --cov
+
+torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
+	MYPI_TORTURE=1 .venv/bin/python -m pytest tests/system/test_kill.py
+
+clients: .venv/.mypi-test  ## publish and install with every client of every age that this machine can run
+	MYPI_CLIENTS=all .venv/bin/python -m pytest tests/system -k client
+
+docs: .venv/.mypi-test  ## write the documentation into docs/_build
+	.venv/bin/python -m sphinx -W -b html docs docs/_build
+
+clean:  ## remove what was made; var/, where packages are kept, stays
+	rm -rf .venv build dist mypi.egg-info docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "mypi needs Python 3.10 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.mypi: .venv/bin/python setup.py pyproject.toml
+	.venv/bin/python -m pip install -e .
+	@touch $@
+
+.venv/.mypi-test: .venv/bin/python setup.py pyproject.toml
+	.venv/bin/python -m pip install -e '.[test]'
+	@touch $@ .venv/.mypi
+
+.PHONY: help serve test torture clients docs clean

@@ -1,0 +1,265 @@
+"""Durable writes and locks in one folder: what a disk must have acknowledged before the store may."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from mypi.store import Entry, Full, NotFound, Sealed, Unavailable
+
+from .files import Spool, errors, translated
+
+_ATTEMPTS = 8  # of placing a file whose folder a delete prunes at the same moment
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_REMEMBERED = 10_000  # folders known to be durable; more than the projects of most indexes
+
+
+class Disk:
+    """The folder of a store, with what its writes have in common."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.incoming = root / ".spool"
+        self.locks = root / ".locks"
+        self._durable: set[str] = set()
+        self._broken: OSError | None = None
+
+    def path(self, key: str) -> Path:
+        return self.root / key
+
+    def spool(self, key: str) -> Spool:
+        """Return a new empty file on the store's own file system."""
+        with errors(key):
+            return Spool(self.incoming / secrets.token_hex(16), key)
+
+    def remove_abandoned(self, path: str) -> bool:
+        """Remove a spool that no process has open; tell whether it was removed."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            Path(path).unlink()
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def refuse_if_sealed(self, key: str) -> None:
+        if self._broken:
+            raise self._sealed(key) from self._broken
+
+    def _sealed(self, key: str) -> Sealed:
+        return Sealed(
+            key, f"a sync of {self.root} failed ({self._broken}); mend the disk, run mypi verify, restart mypi"
+        )
+
+    def finish(self, fd: int, key: str) -> None:
+        """Make a written file read-only and durable. Raises Full, and the file may be dropped; Sealed."""
+        os.fchmod(fd, os.fstat(fd).st_mode & 0o444)
+        try:
+            os.fsync(fd)
+        except OSError as exc:
+            error = translated(key, exc)
+            if isinstance(error, Full):
+                raise error from exc
+            self._broken = exc
+            raise self._sealed(key) from exc
+
+    def sync_folder(self, fd: int, key: str) -> None:
+        """Make the entries of a folder durable.
+
+        A failure seals the store: the kernel may have dropped what it could not write, and would call the next sync of
+        the same folder a success.
+        """
+        self.refuse_if_sealed(key)
+        try:
+            os.fsync(fd)
+        except OSError as exc:
+            self._broken = exc
+            raise self._sealed(key) from exc
+
+    @contextmanager
+    def finding(self, key: str) -> Iterator[None]:
+        """Turn the errors by which a file system says that there is no such file into NotFound.
+
+        Not so when the store itself is away: an unmounted disk must not look like an empty store, for a sweep deletes
+        the files that no document names.
+        """
+        try:
+            yield
+        except OSError as exc:
+            if exc.errno not in _ABSENT:
+                raise
+            self.refuse_if_absent()
+            raise NotFound(key) from exc
+
+    def refuse_if_absent(self) -> None:
+        """Raise FileNotFoundError unless the store's own folders are there."""
+        self.incoming.stat()
+
+    def foreign(self, name: str, prefix: str) -> bool:
+        """Tell whether an entry of the folder ``prefix`` is none of an object's: our own, or made by mkfs."""
+        return name.startswith(".") or prefix + name == "lost+found"
+
+    def walk(self, prefix: str) -> Iterator[Entry]:
+        """Yield the objects below a folder. One that vanishes meanwhile is no error; any other trouble is."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path(prefix)) as entries:
+            for entry in entries:
+                if self.foreign(entry.name, prefix):
+                    continue
+                if entry.is_dir():
+                    yield from self.walk(f"{prefix}{entry.name}/")
+                    continue
+                with suppress(FileNotFoundError):
+                    found = entry.stat()
+                    if stat.S_ISREG(found.st_mode):
+                        yield Entry(prefix + entry.name, found.st_size, found.st_mtime)
+
+    @contextmanager
+    def folder(self, key: str) -> Iterator[int]:
+        """Open the folder that holds a key."""
+        fd = os.open(self.path(key).parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def new_folder(self, key: str) -> Iterator[int]:
+        """Open the folder that is to hold a key, after making it and every folder on the way, durably.
+
+        A folder that exists is synced too, until this process has done it once: whoever made it may not have come so
+        far yet. The last one is never remembered, as ``prune`` may remove it and somebody else make it again; others
+        hold folders, and ``prune`` only removes what held files. The descriptor pins it: the parent is synced after it
+        was opened, so if it is still linked when a file is placed through it, it is durable.
+        """
+        parents = key.split("/")[:-1]
+        with ExitStack() as held:
+            fd = _open_folder(held, str(self.root), None)
+            for depth, name in enumerate(parents, 1):
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=fd)
+                inner = _open_folder(held, name, fd)
+                place = "/".join(parents[:depth])
+                if place not in self._durable:
+                    self.sync_folder(fd, key)
+                if depth < len(parents):
+                    self._remember(place)
+                fd = inner
+            yield fd
+
+    def _remember(self, place: str) -> None:
+        if len(self._durable) >= _REMEMBERED:
+            self._durable.clear()
+        self._durable.add(place)
+
+    def place(
+        self,
+        key: str,
+        spool: Spool,
+        move: Callable[..., None],
+        folder: Callable[[str], AbstractContextManager[int]],
+    ) -> None:
+        """Give a finished file its key durably, by ``os.link`` or ``os.replace`` into the folder that is given."""
+        for _ in range(_ATTEMPTS):
+            try:
+                with folder(key) as fd:
+                    move(spool.name, key.rpartition("/")[2], dst_dir_fd=fd)
+                    self.sync_folder(fd, key)
+                    return
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self.prune(key)
+                raise
+        self.prune(key)
+        raise Unavailable(key, "its folder or its spool file keeps vanishing; try again")
+
+    def prune(self, key: str) -> None:
+        """Remove the folder of a deleted key if it is empty. Whether that is durable does not matter."""
+        if "/" in key:
+            with suppress(OSError):
+                self.path(key).parent.rmdir()
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[Lock]:
+        """Hold the lock that all swaps of a key share, with every thread and process of this host."""
+        with self._locked(self._lock_path(key)) as lock:
+            yield lock
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[Lock]:
+        # Opened anew each time, for flock belongs to the open file: so it keeps threads apart as well.
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield Lock(self, fd)
+        finally:
+            # Closing would not release it while a child that was forked meanwhile keeps its copy open.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+    def _lock_path(self, key: str) -> Path:
+        return self.locks / hashlib.blake2b(key.encode(), digest_size=1).hexdigest()
+
+    def confirm(self, key: str) -> None:
+        """Make durable what a swap has put under the key but, killed or still busy, has not synced.
+
+        Else a caller could promise what it read here and lose it. Raises Sealed if a sync failed before.
+        """
+        try:
+            doubt = self._lock_path(key).read_bytes()
+        except FileNotFoundError:
+            return
+        if doubt == key.encode():
+            self.refuse_if_sealed(key)
+            with self.folder(key) as fd:
+                self.sync_folder(fd, key)
+
+    def settle_all(self) -> None:
+        """Make durable what swaps that were killed left in doubt, so that reads need not."""
+        with errors(".locks"):
+            for path in self.locks.iterdir():
+                if path.stat().st_size:
+                    with self._locked(path) as lock:
+                        lock.settle()
+
+
+class Lock:
+    """A held lock. Its file names the document that was replaced but may not be durable yet, and is empty otherwise.
+
+    The mark itself needs no sync: after ``kill -9`` the kernel still has it, and after a power loss whatever is found
+    on the disk is durable.
+    """
+
+    def __init__(self, disk: Disk, fd: int) -> None:
+        self._disk = disk
+        self._fd = fd
+
+    def doubt(self, key: str) -> None:
+        os.pwrite(self._fd, key.encode(), 0)
+
+    def clear(self) -> None:
+        os.ftruncate(self._fd, 0)
+
+    def settle(self) -> None:
+        """Sync what the last holder of the lock, killed in the middle of a swap, left in doubt."""
+        mark = os.pread(self._fd, 4096, 0)
+        if mark:
+            # A power loss may leave anything in the file, which is then no key; or its folder is gone by now.
+            with suppress(OSError, ValueError), self._disk.folder(mark.decode()) as folder:
+                self._disk.sync_folder(folder, mark.decode())
+            self.clear()
+
+
+def _open_folder(held: ExitStack, path: str, within: int | None) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=within)
+    held.callback(os.close, fd)
+    return fd

@@ -1,0 +1,122 @@
+"""Users and their passwords: a file of bcrypt hashes, as Apache's ``htpasswd -B`` and ``mypi htpasswd`` write it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import tempfile
+import threading
+from pathlib import Path
+
+import bcrypt
+from cachetools import TTLCache
+
+_USER = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
+_HASH = re.compile(rb"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}\Z")
+_LONGEST = 72
+"""bcrypt reads no more bytes of a password; ``htpasswd -B`` cuts it there too, the library refuses instead."""
+
+
+class AccountError(ValueError):
+    """A file of users cannot be used, or a user name cannot be taken; the message says how to mend it."""
+
+
+class Htpasswd:
+    """The users of an ``htpasswd`` file, read again whenever it changes.
+
+    A password that was right is remembered for a minute, keyed by a keyed hash of it: bcrypt is slow on purpose, and
+    an installer sends the same password with every request.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the file. Raises AccountError if it is absent or holds other hashes than bcrypt's."""
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._key = secrets.token_bytes(32)
+        self._right: TTLCache[bytes, bool] = TTLCache(1000, ttl=60)
+        self._version: tuple[int, int, int] | None = None
+        self._hashes: dict[str, bytes] = {}
+        self._refresh()
+        # An unknown user costs what a wrong password costs (threat 31): the dearest hash of the file, verified in vain.
+        dearest = max((found[4:6] for found in self._hashes.values()), default=b"12")
+        self._dummy = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(int(dearest)))
+
+    def verify(self, user: str, password: str) -> bool:
+        """Say whether this is the user's password."""
+        self._refresh()
+        secret = password.encode()[:_LONGEST]
+        stored = self._hashes.get(user)
+        known = hmac.digest(self._key, b"\0".join((user.encode(), stored or b"", secret)), hashlib.sha256)
+        with self._lock:
+            if known in self._right:
+                return True
+        if b"\0" in secret or not bcrypt.checkpw(secret, stored or self._dummy) or stored is None:
+            return False
+        with self._lock:
+            self._right[known] = True
+        return True
+
+    def _refresh(self) -> None:
+        try:
+            found = self._path.stat()
+            version = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if version == self._version:
+                return
+            hashes = parse(self._path.read_bytes())
+        except OSError as exc:
+            raise AccountError(f"{self._path}: cannot be read ({exc.strerror}); make it with `mypi htpasswd`") from exc
+        self._version, self._hashes = version, hashes
+
+
+def parse(data: bytes) -> dict[str, bytes]:
+    """Read user names and hashes; raise AccountError for a line that is neither, a comment, nor empty.
+
+    >>> parse(b"# the team\\n")
+    {}
+    """
+    hashes = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith(b"#"):
+            continue
+        user, _, stored = text.partition(b":")
+        if not _HASH.match(stored):
+            raise AccountError(
+                f"line {number} of the htpasswd file holds no bcrypt hash; other hashes are too quickly guessed: set "
+                "the password again with `mypi htpasswd` or `htpasswd -B`"
+            )
+        hashes[user.decode("utf-8", "replace")] = stored
+    return hashes
+
+
+def set_password(path: str, user: str, password: str | None) -> None:
+    """Set a user's password in the file, or take the user out (None); every other line stays as it is.
+
+    Raises AccountError for a user name or password that cannot be taken, and for an unknown user to take out.
+    """
+    if not _USER.match(user):
+        raise AccountError(f"{user!r} is no user name; use letters, digits and any of _ . @ + -")
+    target = Path(path)
+    lines = target.read_bytes().splitlines() if target.exists() else []
+    others = [line for line in lines if line.partition(b":")[0].strip() != user.encode()]
+    if password is None and len(others) == len(lines):
+        raise AccountError(f"there is no user {user} in {path}")
+    if password is not None:
+        if not password or "\0" in password or len(password.encode()) > _LONGEST:
+            raise AccountError(f"a password has 1 to {_LONGEST} bytes")
+        others.append(user.encode() + b":" + bcrypt.hashpw(password.encode(), bcrypt.gensalt()))
+    _replace(target, b"".join(line + b"\n" for line in others))
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Replace the file in one step, so that a server that reads it never sees half of it."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
+        fresh.write(data)
+        fresh.flush()
+        os.fsync(fresh.fileno())
+    if target.exists():
+        Path(fresh.name).chmod(target.stat().st_mode & 0o777)
+    Path(fresh.name).replace(target)

@@ -1,0 +1,54 @@
+"""The WSGI application: settings, stores, users and views, put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.router import Router
+
+from .accounts import AccountError, Htpasswd
+from .options import SettingError
+from .repository import Repository
+from .resources import Root
+from .security import BasicAuthPolicy
+from .settings import Settings
+from .store import StoreError
+
+log = logging.getLogger(__name__)
+
+
+def from_ini(ini: dict[str, str]) -> Router:
+    """Make the application that the ``[app:main]`` section of an ``.ini`` file describes.
+
+    What is wrong with the settings, the store or the users ends the process with one sentence that says what to do.
+    """
+    try:
+        settings = Settings.load(ini, os.environ)
+        return application(settings, Repository.open(settings), ini)
+    except (SettingError, StoreError, AccountError) as exc:
+        log.critical("%s", exc)
+        raise SystemExit(f"mypi: {exc}") from exc
+
+
+def application(settings: Settings, repository: Repository, ini: dict[str, Any] | None = None) -> Router:
+    """Make the WSGI application over an open repository. Raises AccountError.
+
+    What the server must know of it stands in its registry, see ``mypi.server.options``.
+    """
+    policy = BasicAuthPolicy(Htpasswd(settings.htpasswd) if settings.htpasswd else None)
+    given = {**(ini or {}), "jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true"}
+    config = Configurator(settings=given, root_factory=Root, security_policy=policy)
+    config.registry["mypi.settings"] = settings
+    config.registry["mypi.policy"] = policy
+    config.registry["mypi.repository"] = repository
+    config.registry["mypi.upload_limit"] = settings.upload_limit
+    config.registry["mypi.upload_protected"] = "everyone" not in settings.upload
+    config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
+    config.registry["mypi.spool_folder"] = repository.spool_folder
+    config.add_request_method(lambda _: repository, "repository", property=True)
+    config.include("pyramid_jinja2")
+    config.include("mypi.views")
+    return config.make_wsgi_app()

@@ -1,0 +1,49 @@
+"""The command ``mypi``: everything that an operator does, over the same repository as the server, while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..accounts import AccountError
+from ..model import ModelError
+from ..names import InvalidName
+from ..options import SettingError
+from ..store import NotFound, StoreError
+from . import changing, importing, listing, passwords, serving, sweeping, verifying
+from .configuration import CommandError
+
+MODULES = (serving, listing, changing, importing, sweeping, verifying, passwords)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; the reference page is made from it."""
+    top = argparse.ArgumentParser(prog="mypi", description="A private Python package index.", allow_abbrev=False)
+    top.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the .ini file (default: $MYPI_INI, or mypi.ini, production.ini or development.ini in this folder)",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in MODULES:
+        module.add_to(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 not or not wholly done, 2 wrong usage."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except NotFound as exc:
+        print(f"mypi: there is no {exc.key} on this index; `mypi list` shows what there is", file=sys.stderr)
+        return 1
+    except (CommandError, SettingError, StoreError, ModelError, AccountError, InvalidName) as exc:
+        print(f"mypi: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mypi: stopped; what was done so far stays done", file=sys.stderr)
+        return 130
+    return code

@@ -1,0 +1,76 @@
+"""What every command needs: the ``.ini`` file, the repository that it names, and who is asking."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyramid.paster import get_appsettings
+
+from ..model import Actor
+from ..repository import Repository
+from ..settings import Settings
+
+USUAL = ("mypi.ini", "production.ini", "development.ini")
+"""Files looked for in the current folder, in this order."""
+
+
+class CommandError(Exception):
+    """A command cannot be done; the message says why and what to do."""
+
+
+def ini(arguments: argparse.Namespace) -> str:
+    """Return the path of the ``.ini`` file to use. Raises CommandError if there is none."""
+    named = arguments.config or os.environ.get("MYPI_INI")
+    for candidate in (named,) if named else USUAL:
+        if Path(candidate).is_file():
+            return str(Path(candidate).absolute())
+    raise CommandError(f"{named or 'no .ini file'} was not found here; `mypi init` writes one, -c names another")
+
+
+def settings(arguments: argparse.Namespace) -> Settings:
+    """Read the settings of the ``.ini`` file. Raises CommandError, SettingError."""
+    path = ini(arguments)
+    try:
+        given = get_appsettings(path)
+    except (LookupError, ValueError, OSError) as exc:
+        raise CommandError(f"{path} is no .ini file that serves mypi: {exc}") from exc
+    return Settings.load(given, os.environ)
+
+
+@contextmanager
+def repository(arguments: argparse.Namespace) -> Iterator[Repository]:
+    """Open the repository and close it again. Raises as Repository.open does."""
+    opened = Repository.open(settings(arguments))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def actor() -> Actor:
+    """Say who runs the command, for the history."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name; Python 3.13 raises the first, older the second
+        user = None
+    return Actor(user, "command")
+
+
+def confirmed(arguments: argparse.Namespace) -> bool:
+    """Ask a person at a terminal whether to go on; a script, and ``--yes``, go on unasked."""
+    if arguments.yes or not sys.stdin.isatty():
+        return True
+    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def add_dry_run(command: argparse.ArgumentParser, *, ask: bool = True) -> None:
+    """Add the options of a command that takes something away."""
+    command.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
+    if ask:
+        command.add_argument("-y", "--yes", action="store_true", help="do not ask at a terminal")

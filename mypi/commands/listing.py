@@ -1,0 +1,72 @@
+"""``mypi list`` and ``mypi show``: what the index holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .. import names
+from ..model import File, Project
+from .configuration import repository
+
+
+def add_to(commands: Any) -> None:
+    listed = commands.add_parser("list", help="list the projects", description="List the projects of the index.")
+    listed.add_argument("pattern", nargs="?", default="*", help="only names that match, such as 'acme-*'")
+    listed.add_argument("--json", action="store_true", help="print JSON")
+    listed.set_defaults(run=show_list)
+    shown = commands.add_parser("show", help="show a project", description="Show a project: status, files, history.")
+    shown.add_argument("project")
+    shown.add_argument("--json", action="store_true", help="print the whole project document as JSON")
+    shown.set_defaults(run=show_project)
+
+
+def show_list(arguments: argparse.Namespace) -> int:
+    with repository(arguments) as index:
+        held = index.names()
+    projects = sorted(held.value.projects.items()) if held else []
+    chosen = [display for name, display in projects if fnmatchcase(name, arguments.pattern.lower())]
+    if arguments.json:
+        print(json.dumps(chosen, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(chosen) if chosen else "no projects")
+    return 0
+
+
+def show_project(arguments: argparse.Namespace) -> int:
+    with repository(arguments) as index:
+        project = index.project(names.project(arguments.project)).value
+    if arguments.json:
+        print(json.dumps(json.loads(project.dump()), ensure_ascii=False, indent=2))
+        return 0
+    reason = f" ({project.status_reason})" if project.status_reason else ""
+    print(f"{project.display}: {project.status}{reason}")
+    for version, summary in sorted(project.releases.items()):
+        print(f"  {version}  registered  {summary}")
+    for file in sorted(project.files.values(), key=lambda f: f.filename):
+        print(f"  {file.filename}  {file.size:,} bytes  {_state(file)}\n    sha256 {file.sha256}")
+    print(f"history, {len(project.history)} changes, the last ten:")
+    for event in project.history[-10:]:
+        what = event.file or event.version or ""
+        because = f": {event.reason}" if event.reason else ""
+        print(
+            f"  {event.at[:19]}Z  {event.did} {what}{because}  by {event.by or 'anonymous'} from {event.origin or '?'}"
+        )
+    return 0
+
+
+def _state(file: File) -> str:
+    if file.purged:
+        return "purged"
+    if file.removed:
+        return f"removed {file.removed[:10]}, can be restored"
+    if file.yanked is not None:
+        return f"yanked: {file.yanked}" if file.yanked else "yanked"
+    return f"uploaded {file.uploaded[:10]} by {file.uploader or 'anonymous'}"
+
+
+def describe(project: Project, filenames: list[str]) -> str:
+    """Name files with their sizes, one a line, for a person who must decide."""
+    return "\n".join(f"  {name}  {project.files[name].size:,} bytes" for name in filenames)

@@ -1,0 +1,45 @@
+"""``mypi sweep``: purge what was removed long ago, clear away what interrupted uploads left."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .configuration import actor, add_dry_run, confirmed, repository, settings
+
+
+def add_to(commands: Any) -> None:
+    text = "purge what was removed longer ago than mypi.trash_days, and clear away what interrupted uploads left"
+    command = commands.add_parser("sweep", help=text, description=text.capitalize() + ".")
+    command.add_argument("--grace", type=float, default=86400, metavar="SECONDS", help="leave younger rubbish (a day)")
+    add_dry_run(command)
+    command.set_defaults(run=sweep)
+
+
+def sweep(arguments: argparse.Namespace) -> int:
+    days = settings(arguments).trash_days
+    with repository(arguments) as index:
+        planned = _show(index.sweep(actor(), trash_days=days, grace=arguments.grace, dry_run=True))
+        if arguments.dry_run:
+            print("nothing was done: --dry-run")
+            return 0
+        if planned and not confirmed(arguments):
+            print("nothing was done")
+            return 1
+        done = list(index.sweep(actor(), trash_days=days, grace=arguments.grace))
+    print(f"done: {sum(s.freed for s in done):,} bytes freed, {sum(len(s.purged) for s in done)} files purged for ever")
+    return 0
+
+
+def _show(planned: Any) -> bool:
+    """Print what a sweep would do; say whether it is anything."""
+    found = False
+    for each in planned:
+        for name in each.purged:
+            print(f"purge {each.project}: {name}")
+        if each.deleted:
+            print(f"delete of {each.project}: {len(each.deleted)} objects, {each.freed:,} bytes")
+        found = found or bool(each.purged or each.deleted)
+    if not found:
+        print("nothing to sweep")
+    return found

@@ -1,0 +1,301 @@
+"""A project as a value: its files, its status, its history, and every change to them as a pure function.
+
+The project document is the only truth about a project; everything that is shown is derived from it. A change returns
+a new Project, or the same object when what it wants is already so: each is safe to apply twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from packaging.version import Version
+
+Status = Literal["active", "archived", "deprecated", "quarantined"]
+STATUSES: tuple[Status, ...] = ("active", "archived", "deprecated", "quarantined")
+"""The markers of PEP 792."""
+
+
+class ModelError(ValueError):
+    """The change cannot be made to this project; nothing was changed."""
+
+
+class Taken(ModelError):
+    """The file name is in use, or was; names are never free again."""
+
+
+class Closed(ModelError):
+    """The project takes no uploads in its present status (A7)."""
+
+
+class Missing(ModelError):
+    """The project has no such file, release or removal."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks for a change: a user name or None for anonymous, and an address or "command"."""
+
+    user: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of a project's history: the audit record, written in the same swap as the change.
+
+    ``at`` is an RFC 3339 time in UTC, ``by`` a user name or None for anonymous, ``origin`` an address or "command".
+    """
+
+    at: str
+    did: str
+    by: str | None = None
+    origin: str | None = None
+    file: str | None = None
+    version: str | None = None
+    reason: str | None = None
+
+    def about(self, **details: str | None) -> Event:
+        """Return the event with its object filled in."""
+        return replace(self, **details)  # type: ignore[arg-type] # only the optional strings are filled in
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a project.
+
+    ``version`` is normalised, ``sha256`` and ``metadata`` (the digest of the sidecar, if there is one) are lower-case
+    hex, ``size`` is in bytes, ``uploaded`` an RFC 3339 time in UTC. ``yanked`` is the reason, "" without one, None if
+    not yanked. ``removed`` is when it was removed, None while it is live; a ``purged`` file's bytes are gone.
+    """
+
+    filename: str
+    version: str
+    token: str
+    size: int
+    sha256: str
+    uploaded: str
+    uploader: str | None = None
+    requires_python: str | None = None
+    metadata: str | None = None
+    signed: bool = False
+    yanked: str | None = None
+    removed: str | None = None
+    purged: bool = False
+
+    @property
+    def live(self) -> bool:
+        return self.removed is None
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.filename.endswith(".whl")
+
+    @property
+    def core_metadata(self) -> str | None:
+        """The digest of the core metadata to advertise: wheels only, an sdist's may change when it is built (A6.1)."""
+        return self.metadata if self.is_wheel else None
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project document.
+
+    ``files`` is keyed by file name, removed ones included; ``releases`` holds versions registered without files;
+    ``sweeps`` counts the sweeps that went over the project's bytes.
+    """
+
+    name: str
+    display: str
+    revision: str = ""
+    status: Status = "active"
+    status_reason: str = ""
+    sweeps: int = 0
+    files: Mapping[str, File] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[Event, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Something was ever published or registered. A sweep may write a document before that."""
+        return bool(self.history)
+
+    @cached_property
+    def live(self) -> tuple[File, ...]:
+        """The files on offer, by version and name: none while the project is quarantined (A7)."""
+        if self.status == "quarantined":
+            return ()
+        return tuple(sorted((f for f in self.files.values() if f.live), key=lambda f: (Version(f.version), f.filename)))
+
+    @cached_property
+    def versions(self) -> tuple[str, ...]:
+        """Every version with a live file or registered without one, oldest first (A5.4)."""
+        return tuple(sorted({f.version for f in self.live} | set(self.releases), key=Version))
+
+    @cached_property
+    def _folded(self) -> Mapping[str, File]:
+        return {name.lower(): file for name, file in self.files.items()}
+
+    def find(self, filename: str) -> File | None:
+        """Return the file that has this name or one that differs only in case."""
+        return self._folded.get(filename.lower())
+
+    def live_file(self, filename: str) -> File:
+        """Return a file that is on offer under exactly this name; Missing."""
+        file = self.files.get(filename)
+        if file is None or not file.live or self.status == "quarantined":
+            raise Missing(f"{self.name} has no file {filename}")
+        return file
+
+    def admit(self, filename: str, sha256: str) -> File | None:
+        """Return the live file if these bytes are published already, None if the name is free.
+
+        Raises Closed (A7) and Taken (B1.15, B1.16).
+        """
+        if self.status in ("archived", "quarantined"):
+            raise Closed(f"The project {self.name} is {self.status} and takes no uploads; its status must change first")
+        there = self.find(filename)
+        if there is None:
+            return None
+        if there.filename == filename and there.sha256 == sha256 and there.live:
+            return there
+        raise Taken(_why_taken(there, filename, sha256))
+
+    def publish(self, file: File, event: Event) -> Project:
+        """Add a file. Raises Closed, Taken."""
+        there = self.files.get(file.filename)
+        if there is not None and there.token == file.token:
+            return self
+        if self.admit(file.filename, file.sha256):
+            # Somebody else published the same bytes. A new object is swapped although it says nothing new: what we
+            # answer 200 must be durable, and theirs may not be yet.
+            return replace(self)
+        return self._with([file], event.about(did="publish", file=file.filename, version=file.version))
+
+    def register(self, version: str, summary: str, event: Event) -> Project:
+        """Note a release that has no files (yet), with its summary. Raises Closed."""
+        if self.status in ("archived", "quarantined"):
+            raise Closed(f"The project {self.name} is {self.status} and takes no releases")
+        if self.releases.get(version) == summary:
+            return self
+        entry = event.about(did="register", version=version)
+        return replace(self, releases={**self.releases, version: summary}, history=(*self.history, entry))
+
+    def yank(self, names: Iterable[str], reason: str, event: Event) -> Project:
+        """Mark files as yanked, for a reason or "". Raises Missing."""
+        return self._each(names, lambda f: replace(f, yanked=reason), event.about(did="yank", reason=reason or None))
+
+    def unyank(self, names: Iterable[str], event: Event) -> Project:
+        """Take the mark away. Raises Missing."""
+        return self._each(names, lambda f: replace(f, yanked=None), event.about(did="unyank"))
+
+    def remove(self, names: Iterable[str], event: Event) -> Project:
+        """Withdraw files; their bytes stay until a sweep purges them. Raises Missing."""
+        return self._each(names, lambda f: f if f.removed else replace(f, removed=event.at), event.about(did="remove"))
+
+    def restore(self, names: Iterable[str], event: Event) -> Project:
+        """Bring removed files back. Raises Missing if one was purged."""
+        names = tuple(names)
+        for name in names:
+            if (file := self.files.get(name)) and file.purged:
+                raise Missing(f"{name} was purged on a sweep; its bytes are gone and its name stays taken")
+        return self._each(names, lambda f: replace(f, removed=None), event.about(did="restore"))
+
+    def set_status(self, status: Status, reason: str, event: Event) -> Project:
+        """Set the project's status marker (PEP 792)."""
+        if (self.status, self.status_reason) == (status, reason):
+            return self
+        entry = event.about(did=f"status {status}", reason=reason or None)
+        return replace(self, status=status, status_reason=reason, history=(*self.history, entry))
+
+    def sweep(self, expired: str, event: Event) -> Project:
+        """Raise the sweep counter and purge what was removed before ``expired``; those names stay taken."""
+        due = [f for f in self.files.values() if f.removed and not f.purged and f.removed < expired]
+        project = replace(self, sweeps=self.sweeps + 1)
+        return project._each([f.filename for f in due], lambda f: replace(f, purged=True), event.about(did="purge"))
+
+    def tokens(self) -> frozenset[str]:
+        """The tokens whose bytes must be kept: those of live and of restorable files."""
+        return frozenset(f.token for f in self.files.values() if not f.purged)
+
+    def _each(self, names: Iterable[str], change: Callable[[File], File], event: Event) -> Project:
+        changed = []
+        for name in names:
+            if name not in self.files:
+                raise Missing(f"{self.name} has no file {name}")
+            after = change(self.files[name])
+            if after != self.files[name]:
+                changed.append(after)
+        return self._with(changed, *(event.about(file=f.filename, version=f.version) for f in changed))
+
+    def _with(self, files: Iterable[File], *events: Event) -> Project:
+        if not events:
+            return self
+        merged = {**self.files, **{file.filename: file for file in files}}
+        return replace(self, files=merged, history=self.history + events)
+
+    def revised(self, revision: str) -> Project:
+        """Return the project under a fresh revision: no two versions of a document have equal bytes."""
+        return replace(self, revision=revision)
+
+    def dump(self) -> bytes:
+        """Return the document's bytes: JSON, without what has its default."""
+        files = {name: _sparse(file, "filename") for name, file in self.files.items()}
+        document = {**_sparse(self, "files", "history"), "files": files}
+        document["history"] = [_sparse(event) for event in self.history]
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Project:
+        """Read a document back. Raises ValueError, KeyError or TypeError if it is damaged."""
+        document: dict[str, Any] = json.loads(data)
+        files = {name: File(filename=name, **fields) for name, fields in document.pop("files").items()}
+        history = tuple(Event(**fields) for fields in document.pop("history"))
+        return cls(files=files, history=history, **document)
+
+
+@dataclass(frozen=True)
+class Names:
+    """The document that names the projects of an index: canonical name to display name."""
+
+    projects: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+
+    def add(self, name: str, display: str) -> Names:
+        """Add a project; the display name of the first publish stays."""
+        return self if name in self.projects else replace(self, projects={**self.projects, name: display})
+
+    def revised(self, revision: str) -> Names:
+        return replace(self, revision=revision)
+
+    def dump(self) -> bytes:
+        return json.dumps(vars(self), ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Names:
+        """Read the document back. Raises ValueError, KeyError or TypeError if it is damaged."""
+        return cls(**json.loads(data))
+
+
+def _why_taken(there: File, filename: str, sha256: str) -> str:
+    if there.filename != filename:
+        return f"File already exists: {there.filename} differs from {filename} only in case"
+    if there.purged:
+        return f"File already exists: {filename} was removed for good; publish a new version"
+    if not there.live and there.sha256 == sha256:
+        return f"File already exists: {filename} was removed; restore it instead of uploading it again"
+    if not there.live:
+        return f"File already exists: {filename} was removed and its name stays taken; publish a new version"
+    return f"File already exists: {filename} has other contents; publish a new version"
+
+
+def _sparse(value: Event | File | Project, *without: str) -> dict[str, Any]:
+    kind = type(value)
+    return {
+        name: item
+        for name, item in vars(value).items()
+        if name in kind.__dataclass_fields__ and name not in without and item != getattr(kind, name, None)
+    }

@@ -1,0 +1,168 @@
+"""The repository: projects and files of one index over two roles of a store.
+
+Every promise about publishing, removing and sweeping is kept here; above it nobody knows keys or backends, below it
+nobody knows projects.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import IO
+
+from ..metadata import CoreMetadata
+from ..model import Actor, Event, File, Names, Project, Status
+from ..settings import Settings
+from ..store import Reader, Store, Truncated
+from . import identity, keys
+from .catalogue import Catalogue
+from .documents import Damaged, Held
+from .publishing import Publisher
+from .submissions import Refused, Submission, check_digests, claimed
+from .sweeping import Sweep, Sweeper
+from .verifying import Finding, Verifier
+
+__all__ = ["Damaged", "Finding", "Held", "Refused", "Repository", "Submission", "Sweep", "check_digests", "claimed"]
+
+
+class Repository:
+    """One index. Methods may be called from any thread.
+
+    ``files`` and ``catalogue`` may be the same store. ``clock`` gives seconds since 1970; only times shown to people
+    and the age of rubbish depend on it.
+    """
+
+    def __init__(
+        self,
+        files: Store,
+        catalogue: Store,
+        settings: Settings,
+        *,
+        index: str = "main",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._index = index
+        self._id = identity.establish(files, catalogue)
+        self._catalogue = Catalogue(catalogue, index, settings)
+        self._publisher = Publisher(files, self._catalogue, settings)
+        self._sweeper = Sweeper(files, self._catalogue)
+        self._verifier = Verifier(files, self._catalogue)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Repository:
+        """Open the stores that the settings name. Raises StoreError and SettingError with what to do."""
+        files = settings.storage.open()
+        return cls(files, settings.catalogue.open() if settings.catalogue else files, settings)
+
+    def close(self) -> None:
+        """Close both stores."""
+        for store in {id(store): store for store in (self._files, self._catalogue.store)}.values():
+            store.close()
+
+    def spool(self) -> IO[bytes]:
+        """Return a file for an upload on its way in, on the store's own file system where it has one."""
+        return self._files.spool()
+
+    @property
+    def spool_folder(self) -> str | None:
+        """A folder where the server may keep bodies on their way in; None: any will do."""
+        return self._files.spool_folder
+
+    def names(self) -> Held[Names] | None:
+        """Return the names of all projects with the tag of their document; None before the first publish."""
+        return self._catalogue.names()
+
+    def project(self, name: str) -> Held[Project]:
+        """Return a project as it is now, by its canonical name, with its document's tag. Raises NotFound."""
+        return self._catalogue.get(name)
+
+    def open_file(self, project: Project, file: File, start: int = 0, stop: int | None = None) -> Reader:
+        """Open the bytes of a file. Raises Truncated if the store's size is not the published one; NotFound."""
+        reader = self._files.open(self._key(project, file), start, stop)
+        if reader.size != file.size:
+            reader.close()
+            raise Truncated(file.filename, f"has {reader.size} bytes instead of {file.size}; run mypi verify")
+        return reader
+
+    def open_metadata(self, project: Project, file: File) -> Reader:
+        """Open the core metadata beside a file. Raises NotFound."""
+        return self._files.open(keys.metadata(self._key(project, file)))
+
+    def open_signature(self, project: Project, file: File) -> Reader:
+        """Open the OpenPGP signature beside a file. Raises NotFound."""
+        return self._files.open(keys.signature(self._key(project, file)))
+
+    def publish(self, submission: Submission, by: Actor) -> File:
+        """Publish a file; see Publisher.publish."""
+        return self._publisher.publish(submission, self._event(by))
+
+    def register(self, core: CoreMetadata, by: Actor) -> Project:
+        """Note a release without files; see Publisher.register."""
+        return self._publisher.register(core, self._event(by))
+
+    def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
+        """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
+        return self._edit(project, lambda p: p.yank(filenames, reason, self._event(by)))
+
+    def unyank(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
+        """Take the mark of being yanked away."""
+        return self._edit(project, lambda p: p.unyank(filenames, self._event(by)))
+
+    def remove(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
+        """Withdraw files; they can be restored until a sweep purges them."""
+        return self._edit(project, lambda p: p.remove(filenames, self._event(by)))
+
+    def restore(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
+        """Bring removed files back."""
+        return self._edit(project, lambda p: p.restore(filenames, self._event(by)))
+
+    def set_status(self, project: str, status: Status, reason: str, by: Actor) -> Project:
+        """Set the status marker of a project (PEP 792)."""
+        return self._edit(project, lambda p: p.set_status(status, reason, self._event(by)))
+
+    def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
+        """Sweep every project; yield what was done to each, in no promised order.
+
+        Removals older than ``trash_days`` are purged; rubbish younger than ``grace`` seconds is left alone. Raises
+        WrongStore before anything is deleted from a store that is not ours; StoreError ends the sweep.
+        """
+        identity.confirm(self._files, self._catalogue.store, self._id)
+        now = self._clock()
+        for name in self._sweeper.places():
+            yield self._sweeper.sweep(
+                name,
+                removed_before=_timestamp(now - timedelta(days=trash_days).total_seconds()),
+                older_than=now - grace,
+                event=self._event(by),
+                dry_run=dry_run,
+            )
+        if not dry_run:
+            self._files.maintain(now - grace)
+
+    def verify(self) -> Iterator[Finding]:
+        """Read and hash everything again; see Verifier.verify. Raises WrongStore, Unavailable."""
+        identity.confirm(self._files, self._catalogue.store, self._id)
+        return self._verifier.verify()
+
+    def _edit(self, name: str, change: Callable[[Project], Project]) -> Project:
+        self._catalogue.get(name)
+        return self._catalogue.edit(name, change)
+
+    def _key(self, project: Project, file: File) -> str:
+        return keys.file(self._index, project.name, file.token, file.filename)
+
+    def _event(self, by: Actor) -> Event:
+        return Event(at=_timestamp(self._clock()), did="", by=by.user, origin=by.origin)
+
+
+def _timestamp(seconds: float) -> str:
+    """Write a time as RFC 3339 in UTC with microseconds: the one form that every client reads (A5.5).
+
+    >>> _timestamp(0)
+    '1970-01-01T00:00:00.000000Z'
+    """
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,79 @@
+"""The identity of a store: ``store.json``, one random id and the version of the format, in both roles.
+
+It tells an empty folder, an unmounted disk or somebody else's bucket from the store that mypi was given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+
+from ..store import Conflict, NotFound, Store, StoreError
+from . import keys
+
+FORMAT = 1
+"""The layout that this code reads and writes. A store of a newer one is refused."""
+
+
+class WrongStore(StoreError):
+    """The store is not the one it should be, or is of a newer format; the message says what to do."""
+
+
+def establish(files: Store, catalogue: Store) -> str:
+    """Return the id that both roles share, giving one to stores that are empty. Raises WrongStore, Unavailable."""
+    known = _identity(catalogue)
+    if known is None:
+        _refuse_if_used(catalogue, "documents")
+        if catalogue is not files:
+            _refuse_if_used(files, "files")
+        known = _give(catalogue, secrets.token_hex(16))
+    if catalogue is not files:
+        there = _identity(files)
+        if there is None:
+            _refuse_if_used(files, "files")
+            there = _give(files, known)
+        if there != known:
+            raise WrongStore(keys.STORE, "mypi.storage and mypi.catalogue belong to different indexes; name a pair")
+    return known
+
+
+def confirm(files: Store, catalogue: Store, known: str) -> None:
+    """Refuse to go on if a store is not the one that was established, before anything is deleted from it."""
+    for store in (files, catalogue):
+        if _identity(store) != known:
+            raise WrongStore(
+                keys.STORE, "is absent or different from what it was at the start; is the right disk mounted?"
+            )
+
+
+def _identity(store: Store) -> str | None:
+    try:
+        data, _ = store.read(keys.STORE)
+    except NotFound:
+        return None
+    try:
+        document = json.loads(data)
+        found, version = str(document["id"]), int(document["format"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise WrongStore(keys.STORE, "is damaged; restore it from a backup") from exc
+    if version > FORMAT:
+        raise WrongStore(
+            keys.STORE, f"was written by a newer mypi (format {version}, this one reads {FORMAT}); upgrade"
+        )
+    return found
+
+
+def _give(store: Store, fresh: str) -> str:
+    with contextlib.suppress(Conflict):  # another process was first
+        store.swap(keys.STORE, json.dumps({"id": fresh, "format": FORMAT}).encode(), None)
+    return _identity(store) or fresh
+
+
+def _refuse_if_used(store: Store, role: str) -> None:
+    if any(True for _ in store.list()):
+        raise WrongStore(
+            keys.STORE,
+            f"is missing although the store of the {role} is not empty: it is not a store of mypi, or a part of one; "
+            "name an empty place, or restore store.json from a backup",
+        )

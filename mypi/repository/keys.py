@@ -1,0 +1,69 @@
+"""The keys of the store, drawn once; no other module knows them.
+
+store.json                                              id and format version, in both roles
+indexes/<index>.json                                    the names of its projects
+indexes/<index>/<project>.json                          one document per project: the catalogue
+files/<index>/<project>/<token>/<filename>              bytes, written once
+files/<index>/<project>/<token>/<filename>.metadata     METADATA of a wheel (PEP 658), PKG-INFO of an sdist
+files/<index>/<project>/<token>/<filename>.asc          signature, when given
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+STORE = "store.json"
+
+_BYTES = re.compile(r"files/[^/]+/(?P<project>[^/]+)/(?P<token>[0-9a-f]{16})/[^/]+\Z")
+
+
+def index(name: str) -> str:
+    """The document that names the projects of an index."""
+    return f"indexes/{name}.json"
+
+
+def projects(name: str) -> str:
+    """The prefix of an index's project documents."""
+    return f"indexes/{name}/"
+
+
+def project(index: str, name: str) -> str:
+    """The document of a project."""
+    return f"indexes/{index}/{name}.json"
+
+
+def project_named_by(index: str, key: str) -> str:
+    """The project whose document a key is."""
+    return key.removeprefix(projects(index)).removesuffix(".json")
+
+
+def file(index: str, project: str, token: str, filename: str) -> str:
+    """The bytes of a file; its sidecars add ``.metadata`` or ``.asc``."""
+    return f"files/{index}/{project}/{token}/{filename}"
+
+
+def metadata(key: str) -> str:
+    """The core metadata beside a file."""
+    return key + ".metadata"
+
+
+def signature(key: str) -> str:
+    """The OpenPGP signature beside a file."""
+    return key + ".asc"
+
+
+def files(index: str, project: str = "") -> str:
+    """The prefix of all bytes of an index, or of one project."""
+    return f"files/{index}/{project}/" if project else f"files/{index}/"
+
+
+def place(key: str) -> tuple[str, str] | None:
+    """Return the project and the token in the key of a file or sidecar, None for any other key."""
+    found = _BYTES.match(key)
+    return (found["project"], found["token"]) if found else None
+
+
+def fresh_token() -> str:
+    """Draw a token that was never used: 16 random hex digits."""
+    return secrets.token_hex(8)

@@ -1,0 +1,145 @@
+"""Publishing: bytes first, then the one swap that makes them real.
+
+A crash anywhere leaves rubbish that the sweep clears away, never a document that names missing bytes (invariants 1, 3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from .. import names, rules
+from ..archives import Limits
+from ..artifacts import Artifact, inspect
+from ..metadata import CoreMetadata
+from ..model import Event, File, Project
+from ..settings import Settings
+from ..store import Store, StoreError, Unavailable
+from . import keys
+from .catalogue import Catalogue
+from .submissions import Refused, Submission
+
+_ROUNDS = 5
+"""How often an upload makes way for a sweep before it is told to come back."""
+
+
+class _Swept(Exception):
+    """A sweep went over the project since its bytes were added: they may be gone and must be added again."""
+
+
+class Publisher:
+    """Puts files and their metadata into a store, then into the catalogue."""
+
+    def __init__(self, files: Store, catalogue: Catalogue, settings: Settings) -> None:
+        self._files = files
+        self._catalogue = catalogue
+        self._settings = settings
+        self._limits = Limits(unpacked=settings.unpacked_limit)
+
+    def publish(self, submission: Submission, event: Event) -> File:
+        """Publish a file with all its metadata or not at all; return it, durable and listed.
+
+        The same bytes under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed,
+        Refused, ArtifactError, InvalidName; Full, Sealed, Unavailable ("perhaps").
+        """
+        filename = submission.filename.text
+        project = self._catalogue.present(submission.filename.project)
+        published = project.admit(filename, submission.sha256)
+        if published:
+            self._catalogue.edit(project.name, lambda p: p.publish(published, event))
+            return published
+        artifact = self._inspect(submission, project)
+        # An imported file's name may be read in several ways; the archive has the last word on whose it is.
+        name = artifact.filename.project
+        self._catalogue.announce(name, artifact.core.name)
+        return self._store(submission, artifact, name, event)
+
+    def _inspect(self, submission: Submission, project: Project) -> Artifact:
+        artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
+        broken = rules.violations(artifact, self._settings.refuse, _release(project, artifact))
+        if broken:
+            raise Refused(f"{artifact.filename.text}: " + "; ".join(broken))
+        return artifact
+
+    def _store(self, submission: Submission, artifact: Artifact, project: str, event: Event) -> File:
+        for _ in range(_ROUNDS):
+            sweeps = self._catalogue.present(project).sweeps
+            file = _described(submission, artifact, event)
+            self._add(project, file, submission, artifact)
+            with contextlib.suppress(_Swept):
+                edited = self._catalogue.edit(project, _publishing(file, artifact.core.name, sweeps, event))
+                return edited.files[file.filename]
+        raise Unavailable(project, "sweeps kept coming between; try again")
+
+    def _add(self, project: str, file: File, submission: Submission, artifact: Artifact) -> None:
+        """Add the bytes and what lies beside them; after an error nothing is left if the store still lets us."""
+        key = keys.file(self._catalogue.index, project, file.token, file.filename)
+        beside = {keys.metadata(key): artifact.metadata, keys.signature(key): submission.signature}
+        added = []
+        try:
+            for name, data in beside.items():
+                if data is not None:
+                    added.append(name)
+                    self._files.add(name, io.BytesIO(data), len(data))
+            submission.content.seek(0)
+            added.append(key)
+            self._files.add(key, submission.content, submission.size)
+        except BaseException:
+            # No swap has named these keys yet, so they can go at once; what cannot be deleted waits for the sweep.
+            for name in added:
+                with contextlib.suppress(StoreError):
+                    self._files.delete(name)
+            raise
+
+    def register(self, core: CoreMetadata, event: Event) -> Project:
+        """Note a release without files; it is never required before an upload. Raises Closed and as ``publish``."""
+        self._catalogue.present(core.project).register(str(core.version), core.summary or "", event)
+        self._catalogue.announce(core.project, core.name)
+        return self._catalogue.edit(
+            core.project,
+            lambda p: _named(p, core.name).register(str(core.version), core.summary or "", event),
+        )
+
+
+def _release(project: Project, artifact: Artifact) -> rules.Release:
+    """Gather what some rules ask for: the files that the release has already."""
+    version = str(artifact.filename.version)
+    files = [file for file in project.files.values() if file.version == version]
+    return rules.Release(
+        tuple((names.filename(f.filename), datetime.fromisoformat(f.uploaded[:-1] + "+00:00")) for f in files)
+    )
+
+
+def _publishing(file: File, display: str, sweeps: int, event: Event) -> Callable[[Project], Project]:
+    def change(project: Project) -> Project:
+        there = project.files.get(file.filename)
+        if project.sweeps != sweeps and not (there and there.token == file.token):
+            raise _Swept
+        return _named(project, display).publish(file, event)
+
+    return change
+
+
+def _named(project: Project, display: str) -> Project:
+    """Give a project that is new the name that its first file writes."""
+    return project if project.exists else replace(project, display=display)
+
+
+def _described(submission: Submission, artifact: Artifact, event: Event) -> File:
+    metadata = artifact.metadata
+    return File(
+        filename=submission.filename.text,
+        version=str(artifact.core.version),
+        token=keys.fresh_token(),
+        size=submission.size,
+        sha256=submission.sha256,
+        uploaded=event.at,
+        uploader=event.by,
+        requires_python=artifact.core.requires_python,
+        metadata=hashlib.sha256(metadata).hexdigest(),
+        signed=submission.signature is not None,
+    )

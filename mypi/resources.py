@@ -1,0 +1,130 @@
+"""The tree that is traversed is the URL: each resource stands for one place of it.
+
+A resource holds a name and its parent; what the store knows is read by the views, after the rights were checked, so
+that nobody learns from a 404 what exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from packaging.utils import NormalizedName
+from pyramid.request import Request
+
+from . import names
+from .security import acl
+
+
+class Resource:
+    """A place in the tree; unknown children are the 404."""
+
+    def __init__(self, parent: Resource | None, name: str) -> None:
+        self.__parent__ = parent
+        self.__name__ = name
+
+    def __getitem__(self, name: str) -> Resource:
+        raise KeyError(name)
+
+
+class Uploads(Resource):
+    """A place that takes uploads: the root, ``simple/`` and ``legacy/``, with or without the slash."""
+
+
+class ProjectResource(Resource):
+    """A project by the name that the URL gives; ``project`` is the canonical one. KeyError if it is no name (A1.6)."""
+
+    def __init__(self, parent: Resource, name: str) -> None:
+        super().__init__(parent, name)
+        try:
+            self.project: NormalizedName = names.project(name)
+        except names.InvalidName as exc:
+            raise KeyError(name) from exc
+
+
+class Root(Uploads):
+    """The default index. Other children than the fixed ones are projects: ``pip install -i http://host NAME``."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(None, "")
+        settings = request.registry["mypi.settings"]
+        self.__acl__ = acl("read", settings.read) + acl("upload", settings.upload)
+
+    def __getitem__(self, name: str) -> Resource:
+        if name in _FIXED:
+            return _FIXED[name](self, name)
+        if name in _RESERVED:
+            raise KeyError(name)
+        return BareProject(self, name)
+
+
+class BareProject(ProjectResource):
+    """A project asked for at the root: a page for people or for installers, by the Accept header."""
+
+
+class Simple(Uploads):
+    """The Simple API: every project, and each one's files."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return SimpleProject(self, name)
+
+
+class SimpleProject(ProjectResource):
+    """A project's page in the Simple API."""
+
+
+class Legacy(Uploads):
+    """Where PyPI takes uploads."""
+
+
+class Pages(Resource):
+    """The pages that people read."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return ProjectPage(self, name)
+
+
+class ProjectPage(ProjectResource):
+    """The page of a project that a person reads."""
+
+
+class Files(Resource):
+    """The bytes: ``files/<project>/<token>/<filename>``, one permanent URL each."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return ProjectFiles(self, name)
+
+
+class ProjectFiles(ProjectResource):
+    """The files of a project; rights on it are the project's."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return Token(self, name)
+
+
+class Token(Resource):
+    """The random part of a file's URL."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return FileResource(self, name)
+
+
+class FileResource(Resource):
+    """One file, or what lies beside it: ``sidecar`` is "", ".metadata" or ".asc"."""
+
+    def __init__(self, parent: Token, name: str) -> None:
+        super().__init__(parent, name)
+        self.sidecar = next((end for end in (".metadata", ".asc") if name.endswith(end)), "")
+        self.filename = name.removesuffix(self.sidecar)
+        self.token: str = parent.__name__
+        folder: Any = parent.__parent__
+        self.project: NormalizedName = folder.project
+
+
+_FIXED = {
+    "simple": Simple,
+    "+simple": Simple,  # hatch looks here for what is published already (B1.20)
+    "legacy": Legacy,
+    "files": Files,
+    "project": Pages,
+}
+_RESERVED = ("pypi", "integrity", "robots.txt", "favicon.ico")

@@ -1,0 +1,87 @@
+"""mypi's own server for the `.ini`: waitress, hardened.
+
+    [server:main]
+    use = egg:mypi
+    listen = 127.0.0.1:6543
+
+`mypi.server.options` lists the options and what the application may say; `docs/decisions` has what waitress alone
+leaves open, why each limit is what it is, and what another WSGI server must bring in its place.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from mypi.options import SettingError
+from mypi.server.listener import CannotListen, Service, adjust, bind, room
+from mypi.server.logs import quieten
+from mypi.server.options import read
+
+__all__ = ["CannotListen", "factory", "serve", "service"]
+
+
+def factory(global_conf: Mapping[str, str], **options: str) -> Callable[[Any], int]:
+    """Return a function that serves a WSGI application (entry point `paste.server_factory`).
+
+    Options are checked and addresses taken here, before the application opens its store. What is wrong ends the process
+    with one sentence: `pserve` turns a `SystemExit` of the running server into success, but not one at this point.
+    """
+    try:
+        rules, keywords = read(options)
+        adj = adjust(rules, keywords)
+        bound = bind(adj)
+    except (SettingError, CannotListen) as exc:
+        raise SystemExit(str(exc)) from exc
+
+    def run(app: Any) -> int:
+        running = _service(app, adj, bound)
+        with _signals(running):
+            for address in running.addresses:
+                print(f"Serving on {address}", flush=True)
+            running.run()
+        return 0
+
+    return run
+
+
+def serve(app: Any, global_conf: Mapping[str, str] | None = None, **options: str) -> int:
+    """Serve a WSGI application until SIGTERM or SIGINT, and return 0."""
+    return factory(global_conf or {}, **options)(app)
+
+
+def service(app: Any, **options: str) -> Service:
+    """Return a service that listens, for the caller to `run` and `stop`; raises `SettingError` or `CannotListen`."""
+    rules, keywords = read(options)
+    adj = adjust(rules, keywords)
+    return _service(app, adj, bind(adj))
+
+
+def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
+    rules = adj.rules.following(app)
+    adj.rules = replace(rules, connection_limit=room(rules.connection_limit))
+    if rules.tmpdir is not None:
+        # waitress takes tempfile's folder for all its buffers, and the usual one, /tmp, is memory on many hosts.
+        tempfile.tempdir = rules.tmpdir
+    for name in ("waitress.queue", "mypi.server.crowd"):
+        quieten(name)
+    return Service(app, adj, bound)
+
+
+@contextmanager
+def _signals(running: Service) -> Iterator[None]:
+    """Stop gracefully at SIGTERM and SIGINT, at once at the second; only the main thread may listen to signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: running.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

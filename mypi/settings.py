@@ -1,0 +1,161 @@
+"""The settings of mypi: one table, from which the code, the reference page and the error messages come.
+
+A setting is written ``mypi.<name>`` in the ``.ini`` file; the environment variable ``MYPI_<NAME>`` overrides it. A key
+that nobody reads is refused at start-up with the nearest name that exists.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from . import options, rules
+from .options import Option, SettingError
+from .store import Store
+
+GROUP = "mypi.backends"
+"""The entry point group in which a distribution names its backends."""
+
+
+def principals(value: str) -> tuple[str, ...]:
+    """Read who may do something: ``everyone``, ``users``, ``user:NAME`` or ``nobody``.
+
+    >>> principals("user:alice user:bob")
+    ('user:alice', 'user:bob')
+    """
+    found = options.words(value)
+    if not found:
+        raise ValueError("names nobody; write everyone, users, user:NAME or nobody")
+    for word in found:
+        if word not in ("everyone", "users", "nobody") and not (word.startswith("user:") and word[5:]):
+            raise ValueError(f"{word} is nobody known; write everyone, users, user:NAME or nobody")
+    if "nobody" in found and len(found) > 1:
+        raise ValueError("nobody and somebody at once; write nobody alone, or leave it out")
+    return found
+
+
+def rule_names(value: str) -> tuple[str, ...]:
+    """Read names of rules, or ``pypi`` for all of them.
+
+    >>> rule_names("linux-tags")
+    ('linux-tags',)
+    """
+    return rules.expand(options.words(value))
+
+
+TABLE: tuple[Option, ...] = (
+    Option("storage", options.text, "filesystem", "The backend that keeps the files: filesystem, memory, or a class."),
+    Option(
+        "catalogue",
+        options.text,
+        "",
+        "A second store for the documents, with options under mypi.catalogue; empty: the first store keeps them too.",
+    ),
+    Option("read", principals, "everyone", "Who may see pages and download files."),
+    Option("upload", principals, "users", "Who may publish."),
+    Option("htpasswd", options.optional_path, "", "A file of users and bcrypt passwords, as htpasswd -B writes it."),
+    Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
+    Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
+    Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
+    Option("trash_days", options.number, "30", "Days for which a removed file can be restored."),
+    Option("cache_size", options.size, "32 MiB", "Memory for parsed documents and as much again for rendered pages."),
+    Option(
+        "public_url",
+        options.optional_url,
+        "",
+        "The address that people use, for the lines to copy on the pages; empty: the one that the request names.",
+    ),
+    Option(
+        "cache_seconds",
+        options.number,
+        "0",
+        "How long a document is trusted without asking the store; 0: every answer is the newest.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """A backend and the values of its options."""
+
+    backend: type[Store]
+    values: Mapping[str, Any]
+
+    def open(self) -> Store:
+        """Open the store and prove that it keeps its contract. Raises StoreError, SettingError."""
+        store = self.backend(**self.values)
+        store.check()
+        return store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one deployment, converted and checked."""
+
+    storage: StoreSettings
+    catalogue: StoreSettings | None
+    read: tuple[str, ...]
+    upload: tuple[str, ...]
+    htpasswd: str | None
+    upload_limit: int
+    unpacked_limit: int
+    refuse: tuple[str, ...]
+    trash_days: int
+    cache_size: int
+    public_url: str | None
+    cache_seconds: int
+
+    @classmethod
+    def load(cls, given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+        """Read the ``mypi.*`` keys of an ``.ini`` file. Raises SettingError, naming the key and the remedy."""
+        values = options.read(TABLE, "mypi.", given, environ)
+        known = [f"mypi.{option.name}" for option in TABLE]
+        storage = _store("storage", values["storage"], given, environ)
+        catalogue = _store("catalogue", values["catalogue"], given, environ) if values["catalogue"] else None
+        for role, chosen in (("storage", storage), ("catalogue", catalogue)):
+            known += [f"mypi.{role}.{option.name}" for option in (chosen.backend.options if chosen else ())]
+        options.refuse_unknown(known, [key for key in given if key.startswith("mypi.")])
+        settings = cls(**{**values, "storage": storage, "catalogue": catalogue})
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        """Refuse settings that contradict each other."""
+        named = [word for word in self.read + self.upload if word not in ("everyone", "nobody")]
+        if named and self.htpasswd is None:
+            raise SettingError(
+                f"mypi.read or mypi.upload names {named[0]}, but there is no source of users; set mypi.htpasswd to a "
+                "file made by `mypi htpasswd`, or let everyone in"
+            )
+
+
+def backend(name: str) -> type[Store]:
+    """Find a backend by its entry point or as a dotted name, ``package.module:Class``; it is imported only now.
+
+    Raises SettingError, naming the backends that are installed.
+    """
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    try:
+        if name in found:
+            chosen = found[name].load()
+        else:
+            module, _, attribute = name.partition(":")
+            chosen = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise SettingError(
+            f"there is no backend {name!r} ({exc}); write one of {', '.join(sorted(found))}, or package.module:Class"
+        ) from exc
+    if not (isinstance(chosen, type) and issubclass(chosen, Store)):
+        raise SettingError(f"{name} is not a backend: it is no subclass of mypi.store.Store")
+    return chosen
+
+
+def _store(role: str, name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> StoreSettings:
+    try:
+        chosen = backend(name)
+    except SettingError as exc:
+        raise SettingError(f"mypi.{role} = {name}: {exc}") from exc
+    return StoreSettings(chosen, options.read(chosen.options, f"mypi.{role}.", given, environ))

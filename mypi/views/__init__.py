@@ -1,0 +1,9 @@
+"""The views: each takes a context, calls one method of the repository and returns a response."""
+
+from pyramid.config import Configurator
+
+
+def includeme(config: Configurator) -> None:
+    """Register every view, predicate and tween."""
+    for module in ("edge", "errors", "uploads", "simple", "files", "pages"):
+        config.include(f"{__name__}.{module}")

@@ -1,0 +1,146 @@
+"""Errors as answers: the one place where an exception gets its HTTP status.
+
+The message stands in the reason phrase and in the body: twine, distutils and hatch print only the first, uv and poetry
+only the second (B1.12).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from pyramid.config import Configurator
+from pyramid.exceptions import PredicateMismatch
+from pyramid.httpexceptions import HTTPException, HTTPForbidden, HTTPNotFound
+from pyramid.renderers import render
+from pyramid.request import Request
+from pyramid.response import Response
+
+from ..accounts import AccountError
+from ..artifacts import ArtifactError
+from ..forms import FormError
+from ..metadata import MetadataError
+from ..model import Closed, Missing, Taken
+from ..names import InvalidName, InvalidVersion
+from ..repository import Refused
+from ..resources import Uploads
+from ..store import Full, NotFound, StoreError, Unavailable
+from . import links
+
+log = logging.getLogger(__name__)
+
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (Taken, 409),
+    (Closed, 403),
+    (Missing, 404),
+    (NotFound, 404),
+    (Full, 507),
+    (StoreError, 503),
+    (AccountError, 503),
+    (InvalidName, 400),
+    (InvalidVersion, 400),
+    (MetadataError, 400),
+    (ArtifactError, 400),
+    (Refused, 400),
+)
+"""First match wins."""
+
+RETRY_AFTER = "10"
+_LONGEST_REASON = 300  # some clients and proxies cut a status line; the body has the whole
+
+
+def refused(exc: Exception, request: Request) -> Response:
+    """Answer an error of ours by the table."""
+    status = exc.status if isinstance(exc, FormError) else next(code for kind, code in STATUS if isinstance(exc, kind))
+    if status >= 500:
+        log.error("%s %s: %s", request.method, request.path, exc, exc_info=exc)
+        answer = _answer(request, status, _public(exc))
+        answer.headers["Retry-After"] = RETRY_AFTER
+        return answer
+    return _answer(request, status, str(exc))
+
+
+def forbidden(exc: HTTPForbidden, request: Request) -> Response:
+    """Ask for credentials if none were right, else say that they do not suffice (B1.11, E1).
+
+    What the rights decided carries their result; a refusal without one has grounds that credentials do not mend.
+    """
+    if exc.result is None:
+        return _answer(request, 403, exc.detail)
+    if request.authenticated_userid is None:
+        tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
+        answer = _answer(request, 401, tried)
+        answer.headers.update(request.registry["mypi.policy"].forget(request))
+        return answer
+    where = getattr(exc.result.context, "project", "this index")
+    return _answer(request, 403, f"{request.authenticated_userid} has no right to {exc.result.permission} on {where}")
+
+
+def not_found(exc: HTTPNotFound, request: Request) -> Response:
+    """Answer 404, or 405 where the address is right and only the method wrong."""
+    if isinstance(exc, PredicateMismatch):
+        answer = _answer(request, 405, f"{request.method} is not possible here")
+        answer.allow = ("GET", "HEAD", "POST") if isinstance(request.context, Uploads) else ("GET", "HEAD")
+        return answer
+    detail = exc.detail if exc.detail and "/" not in exc.detail else f"There is nothing at {request.path_info}"
+    return _answer(request, 404, detail)
+
+
+def http(exc: HTTPException, request: Request) -> Response:
+    """Answer an HTTP error that a view raised."""
+    return _answer(request, exc.status_int, exc.detail or exc.explanation)
+
+
+def unexpected(exc: Exception, request: Request) -> Response:
+    """Log a mistake of ours with all that helps, and tell the client nothing of it."""
+    log.critical("%s %s failed", request.method, request.path, exc_info=exc)
+    return _answer(request, 500, "mypi made a mistake; its log says more")
+
+
+def _public(exc: Exception) -> str:
+    """Say what a client may know of a failure of the store: no path, no cause."""
+    if isinstance(exc, Full):
+        return "The store of this index is full; nothing was published. Tell its operator"
+    if isinstance(exc, Unavailable):
+        return "The store of this index cannot be reached or written now; try again"
+    return "The store of this index is damaged at this place; tell its operator to run mypi verify"
+
+
+def _answer(request: Request, status: int, message: str) -> Response:
+    response = Response(status=status, vary=("Accept",))
+    response.status = f"{status} {reason(message)}"
+    response.cache_control = "no-store"
+    best = request.accept.acceptable_offers(["text/plain", "text/html", "application/json"])
+    form = best[0][0] if best else "text/plain"
+    browser = "application/xhtml+xml" in request.headers.get("Accept", "")
+    if browser or (form == "text/html" and "text/html" in request.headers.get("Accept", "")):
+        values = {"status": status, "message": message, "up": links.up(request)}
+        response.content_type, response.charset = "text/html", "UTF-8"
+        response.text = render("mypi:templates/error.jinja2", values, request)
+    elif form == "application/json":
+        # uv reads the code only if the type says nothing about a charset (B1.12).
+        response.headers["Content-Type"] = "application/json"
+        response.body = json.dumps({"code": str(status), "message": message}).encode()
+    else:
+        response.content_type, response.charset = "text/plain", "UTF-8"
+        response.text = message + "\n"
+    return response
+
+
+def reason(message: str) -> str:
+    """Make a message fit for a status line: one line of Latin-1 (B1.13).
+
+    >>> reason("caf\\u00e9\\r\\nX: \\u2028")
+    'caf\\xe9 X: ?'
+    """
+    line = " ".join("".join(c if c.isprintable() or c.isspace() or ord(c) > 255 else "?" for c in message).split())
+    return line.encode("iso-8859-1", "replace").decode("iso-8859-1")[:_LONGEST_REASON]
+
+
+def includeme(config: Configurator) -> None:
+    for kind in (*(kind for kind, _ in STATUS), FormError):
+        config.add_exception_view(refused, context=kind)
+    config.add_exception_view(http, context=HTTPException)
+    config.add_exception_view(unexpected, context=Exception)
+    config.add_forbidden_view(forbidden)
+    config.add_notfound_view(not_found)

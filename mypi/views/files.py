@@ -1,0 +1,113 @@
+"""The bytes of files: whole, in ranges, or as headers only, and never changed on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+from webob.byterange import ContentRange
+
+from ..model import Project
+from ..resources import FileResource
+from ..store import Reader
+
+FOREVER = 365_000_000
+"""Seconds: a file never changes under its URL (A6.6)."""
+
+
+def file(context: FileResource, request: Request) -> Response:
+    """Send a file or a sidecar of it; the project document decides whether it is on offer."""
+    project: Project = request.repository.project(context.project).value
+    found = project.live_file(context.filename)
+    if found.token != context.token:
+        raise HTTPNotFound(f"There is no {context.filename} at this address")
+    if context.sidecar == ".metadata":
+        return _sidecar(
+            request, context.__name__, f"{found.metadata}", request.repository.open_metadata(project, found)
+        )
+    if context.sidecar == ".asc":
+        if not found.signed:
+            raise HTTPNotFound(f"{context.filename} was published without a signature")
+        return _sidecar(
+            request, context.__name__, f"{found.sha256}.asc", request.repository.open_signature(project, found)
+        )
+
+    def opened(start: int, stop: int) -> Iterable[bytes]:
+        return _body(request, request.repository.open_file(project, found, start, stop), start)
+
+    return _respond(request, context.__name__, found.sha256, found.size, opened)
+
+
+def _sidecar(request: Request, name: str, etag: str, reader: Reader) -> Response:
+    """Answer with what lies beside a file; it is small."""
+    with reader:
+        data = reader.read()
+    return _respond(request, name, etag, len(data), lambda start, stop: [data[start:stop]])
+
+
+def _respond(
+    request: Request, name: str, etag: str, size: int, opened: Callable[[int, int], Iterable[bytes]]
+) -> Response:
+    """Answer with the bytes, or the part of them that is asked for.
+
+    Artifacts are octet-stream without Content-Encoding: a "gzip" there makes clients unpack them (A6.3).
+    """
+    response = Response(content_type="application/octet-stream")
+    response.etag = etag
+    response.accept_ranges = "bytes"
+    response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    if etag in request.if_none_match:
+        response.status = 304
+        del response.content_type
+        return response
+    asked = _range(request, response, size)
+    if asked is not None and asked[0] >= asked[1]:
+        response.status = 416
+        response.headers["Content-Range"] = f"bytes */{size}"
+        return response
+    start, stop = asked or (0, size)
+    if asked is not None:
+        response.status = 206
+        response.content_range = ContentRange(start, stop, size)
+    # Also for HEAD: a file whose bytes are gone must not look as if it could be had.
+    response.app_iter = opened(start, stop)
+    response.content_length = stop - start
+    return response
+
+
+def _range(request: Request, response: Response, size: int) -> tuple[int, int] | None:
+    """Return the part that is asked for as (start, before), an empty one if it cannot be had, None for the whole.
+
+    WebOb answers 416 to a suffix longer than the file, RFC 9110 wants the whole; poetry asks for the last 10,000 bytes
+    of wheels that are smaller (A6.5).
+    """
+    wanted = request.range
+    if wanted is None or response not in request.if_range:
+        return None
+    if wanted.start < 0:
+        return max(0, size + wanted.start), size
+    return wanted.start, min(size, size if wanted.end is None else wanted.end)
+
+
+def _body(request: Request, reader: Reader, start: int) -> Iterable[bytes]:
+    """Hand a local file to the server, which may let the kernel send it; stream anything else."""
+    wrapper = request.environ.get("wsgi.file_wrapper")
+    if wrapper is None or reader.path is None:
+        return reader
+    try:
+        local = open(reader.path, "rb")  # noqa: SIM115, PTH123 - the server closes it
+    except FileNotFoundError:  # swept since it was opened; its bytes are still there for who has it open
+        return reader
+    reader.close()
+    local.seek(start)
+    handed: Iterable[bytes] = wrapper(local)
+    return handed
+
+
+def includeme(config: Configurator) -> None:
+    config.add_view(file, context=FileResource, request_method="GET", permission="read")

@@ -1,0 +1,88 @@
+"""The pages that people read: the home page and a page for each project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from packaging.version import Version
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.static import static_view
+
+from ..model import File, Names, Project
+from ..resources import BareProject, ProjectPage, Root
+from . import links
+
+SHOWN = 500
+"""Projects named on the home page; /simple/ names all."""
+
+
+def home(context: Root, request: Request) -> dict[str, Any]:
+    """Say what this is, how to use it from this very address, and what it holds."""
+    held = request.repository.names()
+    names = held.value if held else Names()
+    shown = sorted(names.projects.items())[:SHOWN]
+    uploads = request.registry["mypi.settings"].upload != ("nobody",)
+    return {**_common(request), "projects": shown, "count": len(names.projects), "uploads": uploads}
+
+
+def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
+    """Show a project: how to install it, and its releases with their files."""
+    found: Project = request.repository.project(context.project).value
+    away = links.to_canonical(request)
+    if away:
+        return away
+    releases: dict[str, list[File]] = {version: [] for version in reversed(found.versions)}
+    for file in found.live:
+        releases[file.version].append(file)
+    request.response.vary = ("Accept",)
+    newest = _newest(found)
+    return {**_common(request), "project": found, "releases": releases, "newest": newest, "link": links.file}
+
+
+def health(context: Root, request: Request) -> Response:
+    """Say that the process answers."""
+    return Response("ok\n", content_type="text/plain")
+
+
+def robots(context: Root, request: Request) -> Response:
+    """Keep private projects out of search engines."""
+    return Response("User-agent: *\nDisallow: /\n", content_type="text/plain")
+
+
+def _newest(project: Project) -> str | None:
+    """Return the version that an installer would take: the newest final one that is not yanked, if there is one."""
+    usable = [file.version for file in project.live if file.yanked is None]
+    finals = [version for version in usable if not Version(version).is_prerelease]
+    return max(finals or usable, key=Version, default=None)
+
+
+def _common(request: Request) -> dict[str, Any]:
+    """Return what every page needs: the way to the root, and the address that people use."""
+    address = request.registry["mypi.settings"].public_url or request.application_url
+    host = address.split("//", 1)[1].split("/")[0].rsplit(":", 1)[0]
+    trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
+    return {
+        "up": links.up(request),
+        "address": address,
+        "host": host,
+        "trusted": trusted,
+        "user": request.authenticated_userid,
+    }
+
+
+def includeme(config: Configurator) -> None:
+    people = {"request_method": "GET", "permission": "read"}
+    config.add_view(home, context=Root, renderer="mypi:templates/home.jinja2", **people)
+    config.add_view(project, context=ProjectPage, renderer="mypi:templates/project.jinja2", **people)
+    config.add_view(
+        project,
+        context=BareProject,
+        renderer="mypi:templates/project.jinja2",
+        header="Accept:application/xhtml\\+xml",  # browsers name it, installers do not
+        **people,
+    )
+    config.add_view(health, context=Root, name="+health", request_method="GET")
+    config.add_view(robots, context=Root, name="robots.txt", request_method="GET")
+    config.add_view(static_view("mypi:static", use_subpath=True), context=Root, name="+static", request_method="GET")

@@ -1,0 +1,69 @@
+"""The distribution of mypi, a private Python package index."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+README = Path(__file__).with_name("README.rst").read_text(encoding="utf-8")
+
+# Each dependency's reason stands in docs/decisions/dependencies.rst.
+REQUIRES = [
+    "bcrypt>=4.1",
+    "cachetools>=5.5",
+    "packaging>=25.0",
+    "plaster-pastedeploy>=1.0",
+    "pyramid>=2.1",
+    "pyramid_jinja2>=2.10",
+    "tqdm>=4.66",
+    "trove-classifiers",
+    "waitress>=3.0.2,<4",
+    "werkzeug>=3.1",
+]
+
+TEST = [
+    "coverage>=7.6",
+    "granian>=2.0",
+    "gunicorn>=23.0",
+    "hypothesis>=6.120",
+    "mypy>=1.15",
+    "pytest>=8.3",
+    "pytest-cov>=6.0",
+    "pytest-timeout>=2.3",
+    "ruff>=0.11",
+    "Sphinx>=8.1",
+    "types-cachetools",
+    "uv>=0.7",
+    "WebTest>=3.0.2",
+]
+
+setup(
+    name="mypi",
+    version="0.1.0",
+    description="A private Python package index that anybody can run",
+    long_description=README,
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    python_requires=">=3.10",
+    # Follows the symlink mypi/backends; what is a package has an __init__.py.
+    packages=find_packages(include=["mypi", "mypi.*"]),
+    package_data={
+        "mypi": ["py.typed", "templates/*.jinja2", "static/*", "scaffold/*.ini"],
+    },
+    install_requires=REQUIRES,
+    extras_require={"test": TEST},
+    entry_points={
+        "paste.app_factory": ["main = mypi:main"],
+        "paste.server_factory": ["main = mypi.server:factory"],
+        "console_scripts": ["mypi = mypi.commands:main"],
+        "mypi.backends": [
+            "filesystem = mypi.backends.filesystem:FilesystemStore",
+            "memory = mypi.backends.memory:MemoryStore",
+        ],
+    },
+    classifiers=[
+        "Framework :: Pyramid",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Software Development :: Build Tools",
+    ],
+)

@@ -1,0 +1,145 @@
+"""Users of an htpasswd file, and the credentials of a request."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+
+import bcrypt
+import pytest
+
+from mypi import accounts
+from mypi.accounts import AccountError, Htpasswd, set_password
+from mypi.security import acl, parse_basic
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """bcrypt at its lowest cost: the tests are about what is decided, not about how long guessing takes."""
+    slow = bcrypt.gensalt
+    monkeypatch.setattr(accounts.bcrypt, "gensalt", lambda rounds=4: slow(4))
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = str(tmp_path / "htpasswd")
+    set_password(file, "alice", "secret")
+    return file
+
+
+def test_the_right_password_is_right_again_and_again(path):
+    users = Htpasswd(path)
+    assert users.verify("alice", "secret")
+    assert users.verify("alice", "secret")
+
+
+@pytest.mark.parametrize(("user", "password"), [("alice", "Secret"), ("bob", "secret"), ("alice", ""), ("alice", "a\0b")])
+def test_anything_else_is_wrong(path, user, password):
+    assert not Htpasswd(path).verify(user, password)
+
+
+def test_an_unknown_user_costs_a_verification_too(path, monkeypatch):
+    users, verified = Htpasswd(path), []
+    monkeypatch.setattr(accounts.bcrypt, "checkpw", lambda secret, stored: verified.append(stored) or True)
+    assert not users.verify("nobody", "x")
+    assert len(verified) == 1
+
+
+def test_a_remembered_password_is_not_verified_again(path, monkeypatch):
+    users = Htpasswd(path)
+    assert users.verify("alice", "secret")
+    monkeypatch.setattr(accounts.bcrypt, "checkpw", lambda *_: pytest.fail("verified again"))
+    assert users.verify("alice", "secret")
+
+
+def test_a_changed_password_counts_at_once(path):
+    users = Htpasswd(path)
+    assert users.verify("alice", "secret")
+    set_password(path, "alice", "other")
+    assert not users.verify("alice", "secret")
+    assert users.verify("alice", "other")
+
+
+def test_a_long_password_is_cut_where_htpasswd_cuts_it(tmp_path):
+    file = tmp_path / "htpasswd"
+    stored = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt())
+    file.write_bytes(b"alice:" + stored.replace(b"$2b$", b"$2y$", 1) + b"\n")
+    assert Htpasswd(str(file)).verify("alice", "x" * 100)
+
+
+def test_an_empty_file_lets_nobody_in(tmp_path):
+    file = tmp_path / "htpasswd"
+    file.write_text("# nobody yet\n\n")
+    assert not Htpasswd(str(file)).verify("alice", "secret")
+
+
+def test_setting_a_password_leaves_the_other_lines(path):
+    set_password(path, "bob", "other")
+    set_password(path, "alice", "new")
+    set_password(path, "bob", None)
+    users = Htpasswd(path)
+    assert users.verify("alice", "new")
+    assert not users.verify("bob", "other")
+
+
+def test_the_file_keeps_its_mode_and_begins_private(path):
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    os.chmod(path, 0o640)
+    set_password(path, "bob", "other")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+
+
+@pytest.mark.parametrize("user", ["", "a:b", "a b", "a\nb", "ä"])
+def test_a_user_name_that_cannot_be_is_refused(path, user):
+    with pytest.raises(AccountError, match="is no user name"):
+        set_password(path, user, "secret")
+
+
+@pytest.mark.parametrize("password", ["", "a\0b", "ä" * 37])
+def test_a_password_that_cannot_be_is_refused(path, password):
+    with pytest.raises(AccountError, match="1 to 72 bytes"):
+        set_password(path, "bob", password)
+
+
+def test_removing_an_unknown_user_is_refused(path):
+    with pytest.raises(AccountError, match="there is no user bob"):
+        set_password(path, "bob", None)
+
+
+def test_another_hash_than_bcrypt_is_refused_with_its_line(tmp_path):
+    file = tmp_path / "htpasswd"
+    file.write_text("# team\nalice:$apr1$abcdefgh$0123456789012345678901\n")
+    with pytest.raises(AccountError, match="line 2 .* no bcrypt hash.*htpasswd -B"):
+        Htpasswd(str(file))
+
+
+def test_an_absent_file_is_refused(tmp_path):
+    with pytest.raises(AccountError, match="cannot be read .*mypi htpasswd"):
+        Htpasswd(str(tmp_path / "htpasswd"))
+
+
+def basic(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "parameters", "expected"),
+    [
+        ("Basic", basic("alice:secret"), ("alice", "secret")),
+        ("basic", basic("alice:a:b"), ("alice", "a:b")),
+        ("Basic", basic("__token__: x\n"), ("__token__", "x")),
+        ("Basic", basic("alice"), None),
+        ("Basic", "not base64!", None),
+        ("Basic", base64.b64encode(b"\xff:\xff").decode(), None),
+        ("Bearer", basic("alice:secret"), None),
+    ],
+)
+def test_B1_11_basic_credentials(scheme, parameters, expected):
+    assert parse_basic(scheme, parameters) == expected
+
+
+def test_an_acl_names_everyone_users_and_nobody():
+    assert acl("read", ["everyone"]) == [("Allow", "system.Everyone", "read")]
+    assert acl("read", ["users", "user:bob"]) == [("Allow", "users", "read"), ("Allow", "user:bob", "read")]
+    assert acl("read", ["nobody"]) == []
