@@ -102,6 +102,8 @@ class FilesystemStore(Store):
         with errors(prefix or "(all)"):
             self._disk.refuse_if_absent()
             yield from self._disk.walk(prefix)
+            # Unmounted meanwhile, its objects would look deleted.
+            self._disk.refuse_if_absent()
 
     def spool(self) -> IO[bytes]:
         """Return a file that removes itself when closed, which ``add`` of this store links instead of copying.

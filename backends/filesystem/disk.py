@@ -254,8 +254,14 @@ class Lock:
         mark = os.pread(self._fd, 4096, 0)
         if mark:
             # A power loss may leave anything in the file, which is then no key; or its folder is gone by now.
-            with suppress(OSError, ValueError), self._disk.folder(mark.decode()) as folder:
-                self._disk.sync_folder(folder, mark.decode())
+            try:
+                with self._disk.folder(mark.decode()) as folder:
+                    self._disk.sync_folder(folder, mark.decode())
+            except ValueError:
+                pass
+            except OSError as exc:
+                if exc.errno not in _ABSENT | {errno.ENAMETOOLONG}:
+                    raise
             self.clear()
 
 

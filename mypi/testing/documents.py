@@ -131,9 +131,10 @@ class DocumentContract:
                 return None
 
         with ThreadPoolExecutor(self.workers) as pool:
-            (winner,) = [result for result in pool.map(attempt, range(self.workers)) if result]
-        assert store.read(key) == winner
-        return winner[1]
+            winners = [result for result in pool.map(attempt, range(self.workers)) if result]
+        assert len(winners) == 1
+        assert store.read(key) == winners[0]
+        return winners[0][1]
 
     def test_reader_sees_whole_versions_that_only_grow(self, store: Store) -> None:
         size = 64 * 1024

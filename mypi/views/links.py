@@ -12,7 +12,7 @@ from ..model import File, Project
 from ..resources import ProjectResource
 
 
-class Redirect(Response):
+class Redirect(Response):  # type: ignore[misc] # WebOb has no types
     """A redirect whose Location stays relative: WebOb would put the host and prefix that it knows before it."""
 
     def __init__(self, location: str, status: int = 301) -> None:
@@ -49,7 +49,14 @@ def to_canonical(request: Request) -> Redirect | None:
         segments.append(place.project if isinstance(place, ProjectResource) else place.__name__)
         place = place.__parent__
     canonical = "".join(f"{segment}/" for segment in reversed(segments))
-    if request.path_info == f"/{canonical}":
+    asked = _asked_path(request)
+    if asked == f"/{canonical}":
         return None
     query = f"?{request.query_string}" if request.query_string else ""
-    return Redirect(up(request) + canonical + query)
+    return Redirect(("../" * (asked.count("/") - 1) or "./") + canonical + query)
+
+
+def _asked_path(request: Request) -> str:
+    """Return the path that the client asked for; waitress takes slashes from its beginning before it says."""
+    raw: str = request.environ.get("REQUEST_URI", "").partition("?")[0]
+    return raw if raw.startswith("//") else request.path_info

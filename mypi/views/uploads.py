@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import IO, cast
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPGone
@@ -11,7 +12,8 @@ from pyramid.response import Response
 from trove_classifiers import sorted_classifiers
 
 from .. import forms, metadata
-from ..forms import FilePart, Form
+from ..fields import shown
+from ..forms import Form
 from ..model import Actor
 from ..repository import Submission, check_digests, claimed
 from ..resources import Root, SimpleProject, Uploads
@@ -98,7 +100,7 @@ def unknown(context: Uploads, request: Request) -> Response:
     named = action(request)
     if named is None:
         raise HTTPBadRequest("The field :action is missing; to publish a file send :action=file_upload")
-    raise HTTPBadRequest(f"The action {forms.shown(named)} is unknown; to publish a file send :action=file_upload")
+    raise HTTPBadRequest(f"The action {shown(named)} is unknown; to publish a file send :action=file_upload")
 
 
 def list_classifiers(context: Uploads, request: Request) -> Response:
@@ -142,7 +144,7 @@ def _submission(form: Form) -> Submission:
             version=required["version"],
             filetype=required["filetype"],
         ),
-        content=content.spool,
+        content=cast(IO[bytes], content.spool),
         size=content.size,
         sha256=content.digests["sha256"],
         signature=_signature(form),
@@ -150,12 +152,9 @@ def _submission(form: Form) -> Submission:
 
 
 def _signature(form: Form) -> bytes | None:
-    """Return the OpenPGP signature: a file part, or pdm's two plain fields of file name and armour (B2)."""
-    part: FilePart | None = form.files.get("gpg_signature")
-    if part is not None:
-        return part.spool.read()
-    fields = form.all("gpg_signature")
-    return fields[-1].encode() if fields else None
+    """Return the OpenPGP signature; pdm sends it as two plain fields, of its file name and its armour (B2)."""
+    armours = [value for value in form.all("gpg_signature") if value.startswith("-----BEGIN")]
+    return armours[-1].encode() if armours else None
 
 
 def includeme(config: Configurator) -> None:

@@ -1,5 +1,6 @@
 """What the filesystem store does beyond the contract: its layout, its races, its times."""
 
+import errno
 import io
 import os
 import shutil
@@ -10,7 +11,7 @@ from mypi.backends.filesystem import FilesystemStore, disk
 from mypi.backends.filesystem.files import make_later
 from mypi.store import Conflict, Unavailable
 
-from .breaking import DOCUMENT, FILE, add, spools
+from .breaking import DOCUMENT, FILE, add, break_call, spools
 
 
 def test_object_lies_under_its_key_and_is_read_only(store, root):
@@ -108,6 +109,16 @@ def test_listing_tolerates_what_vanishes_meanwhile(store, root):
     assert list(listing) == []
 
 
+def test_listing_of_a_store_that_goes_away_meanwhile_is_no_listing(store, root):
+    for number in range(50):
+        add(store, f"files/a/{number}/f")
+    listing = store.list()
+    next(listing)
+    shutil.rmtree(root)
+    with pytest.raises(Unavailable, match="mount its disk"):
+        list(listing)
+
+
 def test_folders_known_to_be_durable_are_bounded(store, monkeypatch):
     monkeypatch.setattr(disk, "_REMEMBERED", 3)
     for number in range(5):
@@ -162,12 +173,23 @@ def test_mark_of_a_vanished_document_is_cleared(store, root):
     assert store.read("once/a/b") == (b"1", tag)
 
 
-@pytest.mark.parametrize("rubbish", [b"\0\0\0", b"\xff\xfe", b"../x/y"])
+@pytest.mark.parametrize("rubbish", [b"\0\0\0", b"\xff\xfe", b"../x/y", b"x" * 300 + b"/y"])
 def test_rubbish_in_a_lock_after_a_power_loss_is_cleared(store, rubbish):
     with store._disk.locked(DOCUMENT) as lock:
         os.pwrite(lock._fd, rubbish, 0)
     tag = store.swap(DOCUMENT, b"1", None)
     assert store.read(DOCUMENT) == (b"1", tag)
+
+
+def test_mark_stays_until_its_document_is_durable(store, monkeypatch):
+    with store._disk.locked(DOCUMENT) as lock:
+        lock.doubt(DOCUMENT)
+    with monkeypatch.context() as patch:
+        break_call(patch, "open", errno.EMFILE, passing=1)  # the lock opens, the folder does not
+        with pytest.raises(Unavailable, match="too many open files"):
+            store.swap(DOCUMENT, b"1", None)
+    with store._disk.locked(DOCUMENT) as lock:
+        assert os.pread(lock._fd, 99, 0) == DOCUMENT.encode()
 
 
 def test_lock_is_released_although_a_forked_child_holds_its_descriptor(store):

@@ -52,6 +52,8 @@ def test_unknown_setting_is_refused_with_the_nearest_name():
         (options.path, "/a/b", "/a/b"),
         (options.optional_path, "", None),
         (options.optional_path, "/a", "/a"),
+        (options.optional_url, "", None),
+        (options.optional_url, "https://pypi.example.com/", "https://pypi.example.com"),
         (options.words, "", ()),
         (options.words, " a, b\n c ", ("a", "b", "c")),
         (options.boolean, "TRUE", True),
@@ -71,6 +73,7 @@ def test_value_is_converted(convert, given, value):
     ("convert", "given"),
     [
         (options.path, ""),
+        (options.optional_url, "pypi.example.com"),
         (options.boolean, "maybe"),
         (options.number, "-1"),
         (options.number, "1\n"),
