@@ -12,10 +12,10 @@ test: .venv/.mypi-test  ## run everything that CI runs
 	.venv/bin/python -m pytest --cov
 
 torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
-	MYPI_TORTURE=1 .venv/bin/python -m pytest tests/system/test_kill.py
+	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/system/test_kill.py
 
 clients: .venv/.mypi-test  ## publish and install with every client of every age that this machine can run
-	MYPI_CLIENTS=all .venv/bin/python -m pytest tests/system -k client
+	.venv/bin/python -m pytest tests/system/test_publish.py tests/system/test_install.py
 
 docs: .venv/.mypi-test  ## write the documentation into docs/_build
 	.venv/bin/python -m sphinx -W -b html docs docs/_build

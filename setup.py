@@ -14,6 +14,8 @@ REQUIRES = [
     "plaster-pastedeploy>=1.0",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
+    # Pyramid 2.1 imports pkg_resources, whose announcement of its end 80.9 prints at every start and every command.
+    "setuptools<80.9",
     "tqdm>=4.66",
     "trove-classifiers",
     "waitress>=3.0.2,<4",

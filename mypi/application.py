@@ -12,7 +12,7 @@ from pyramid.router import Router
 from .accounts import AccountError, Htpasswd
 from .options import SettingError
 from .repository import Repository
-from .resources import Root
+from .resources import Root, Traverser
 from .security import BasicAuthPolicy
 from .settings import Settings
 from .store import StoreError
@@ -29,7 +29,6 @@ def from_ini(ini: dict[str, str]) -> Router:
         settings = Settings.load(ini, os.environ)
         return application(settings, Repository.open(settings), ini)
     except (SettingError, StoreError, AccountError) as exc:
-        log.critical("%s", exc)
         raise SystemExit(f"mypi: {exc}") from exc
 
 
@@ -39,6 +38,8 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     What the server must know of it stands in its registry, see ``mypi.server.options``.
     """
     policy = BasicAuthPolicy(Htpasswd(settings.htpasswd) if settings.htpasswd else None)
+    if settings.htpasswd and not settings.https_only:
+        log.warning("Passwords may come over plain http; behind https set mypi.https_only = true")
     given = {**(ini or {}), "jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true"}
     config = Configurator(settings=given, root_factory=Root, security_policy=policy)
     config.registry["mypi.settings"] = settings
@@ -49,6 +50,7 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
+    config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")
     return config.make_wsgi_app()

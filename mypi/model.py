@@ -69,7 +69,8 @@ class File:
 
     ``version`` is normalised, ``sha256`` and ``metadata`` (the digest of the sidecar, if there is one) are lower-case
     hex, ``size`` is in bytes, ``uploaded`` an RFC 3339 time in UTC. ``yanked`` is the reason, "" without one, None if
-    not yanked. ``removed`` is when it was removed, None while it is live; a ``purged`` file's bytes are gone.
+    not yanked. ``signature`` is the digest of the OpenPGP signature, if there is one. ``removed`` is when it was
+    removed, None while it is live; a ``purged`` file's bytes are gone.
     """
 
     filename: str
@@ -81,7 +82,7 @@ class File:
     uploader: str | None = None
     requires_python: str | None = None
     metadata: str | None = None
-    signed: bool = False
+    signature: str | None = None
     yanked: str | None = None
     removed: str | None = None
     purged: bool = False
@@ -89,6 +90,10 @@ class File:
     @property
     def live(self) -> bool:
         return self.removed is None
+
+    @property
+    def signed(self) -> bool:
+        return self.signature is not None
 
     @property
     def is_wheel(self) -> bool:
@@ -155,8 +160,7 @@ class Project:
 
         Raises Closed (A7) and Taken (B1.15, B1.16).
         """
-        if self.status in ("archived", "quarantined"):
-            raise Closed(f"The project {self.name} is {self.status} and takes no uploads; its status must change first")
+        self._refuse_if_closed()
         there = self.find(filename)
         if there is None:
             return None
@@ -167,20 +171,15 @@ class Project:
     def publish(self, file: File, event: Event) -> Project:
         """Add a file. Raises Closed, Taken."""
         there = self.files.get(file.filename)
-        if there is not None and there.token == file.token:
+        if (there and there.token == file.token) or self.admit(file.filename, file.sha256):
             return self
-        if self.admit(file.filename, file.sha256):
-            # Somebody else published the same bytes. A new object is swapped although it says nothing new: what we
-            # answer 200 must be durable, and theirs may not be yet.
-            return replace(self)
         return self._with([file], event.about(did="publish", file=file.filename, version=file.version))
 
     def register(self, version: str, summary: str, event: Event) -> Project:
         """Note a release that has no files (yet), with its summary. Raises Closed."""
-        if self.status in ("archived", "quarantined"):
-            raise Closed(f"The project {self.name} is {self.status} and takes no releases")
         if self.releases.get(version) == summary:
             return self
+        self._refuse_if_closed()
         entry = event.about(did="register", version=version)
         return replace(self, releases={**self.releases, version: summary}, history=(*self.history, entry))
 
@@ -199,9 +198,8 @@ class Project:
     def restore(self, names: Iterable[str], event: Event) -> Project:
         """Bring removed files back. Raises Missing if one was purged."""
         names = tuple(names)
-        for name in names:
-            if (file := self.files.get(name)) and file.purged:
-                raise Missing(f"{name} was purged on a sweep; its bytes are gone and its name stays taken")
+        if purged := [name for name in names if name in self.files and self.files[name].purged]:
+            raise Missing(f"{purged[0]} was purged on a sweep; its bytes are gone and its name stays taken")
         return self._each(names, lambda f: replace(f, removed=None), event.about(did="restore"))
 
     def set_status(self, status: Status, reason: str, event: Event) -> Project:
@@ -221,14 +219,15 @@ class Project:
         """The tokens whose bytes must be kept: those of live and of restorable files."""
         return frozenset(f.token for f in self.files.values() if not f.purged)
 
+    def _refuse_if_closed(self) -> None:
+        if self.status in ("archived", "quarantined"):
+            raise Closed(f"The project {self.name} is {self.status} and takes no uploads; its status must change first")
+
     def _each(self, names: Iterable[str], change: Callable[[File], File], event: Event) -> Project:
-        changed = []
-        for name in names:
-            if name not in self.files:
-                raise Missing(f"{self.name} has no file {name}")
-            after = change(self.files[name])
-            if after != self.files[name]:
-                changed.append(after)
+        names = tuple(names)
+        if unknown := [name for name in names if name not in self.files]:
+            raise Missing(f"{self.name} has no file {unknown[0]}")
+        changed = [after for name in names if (after := change(self.files[name])) != self.files[name]]
         return self._with(changed, *(event.about(file=f.filename, version=f.version) for f in changed))
 
     def _with(self, files: Iterable[File], *events: Event) -> Project:
@@ -244,8 +243,8 @@ class Project:
     def dump(self) -> bytes:
         """Return the document's bytes: JSON, without what has its default."""
         files = {name: _sparse(file, "filename") for name, file in self.files.items()}
-        document = {**_sparse(self, "files", "history"), "files": files}
-        document["history"] = [_sparse(event) for event in self.history]
+        history = [_sparse(event) for event in self.history]
+        document = {**_sparse(self, "files", "history"), "files": files, "history": history}
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -285,11 +284,11 @@ def _why_taken(there: File, filename: str, sha256: str) -> str:
         return f"File already exists: {there.filename} differs from {filename} only in case"
     if there.purged:
         return f"File already exists: {filename} was removed for good; publish a new version"
-    if not there.live and there.sha256 == sha256:
+    if there.live:
+        return f"File already exists: {filename} has other contents; publish a new version"
+    if there.sha256 == sha256:
         return f"File already exists: {filename} was removed; restore it instead of uploading it again"
-    if not there.live:
-        return f"File already exists: {filename} was removed and its name stays taken; publish a new version"
-    return f"File already exists: {filename} has other contents; publish a new version"
+    return f"File already exists: {filename} was removed and its name stays taken; publish a new version"
 
 
 def _sparse(value: Event | File | Project, *without: str) -> dict[str, Any]:

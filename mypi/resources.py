@@ -10,9 +10,16 @@ from typing import Any
 
 from packaging.utils import NormalizedName
 from pyramid.request import Request
+from pyramid.traversal import ResourceTreeTraverser
 
 from . import names
 from .security import acl
+
+
+class Traverser(ResourceTreeTraverser):  # type: ignore[misc] # Pyramid has no types
+    """Pyramid's own, without ``@@name`` as another spelling of a page's name: each page has one URL."""
+
+    VIEW_SELECTOR = ""
 
 
 class Resource:
@@ -28,6 +35,11 @@ class Resource:
 
 class Uploads(Resource):
     """A place that takes uploads: the root, ``simple/`` and ``legacy/``, with or without the slash."""
+
+    def __getitem__(self, name: str) -> Resource:
+        if name == "+simple":  # hatch looks below the upload URL for what is published already (B1.20)
+            return Simple(self, name)
+        return super().__getitem__(name)
 
 
 class ProjectResource(Resource):
@@ -52,8 +64,8 @@ class Root(Uploads):
     def __getitem__(self, name: str) -> Resource:
         if name in _FIXED:
             return _FIXED[name](self, name)
-        if name in _RESERVED:
-            raise KeyError(name)
+        if name in _RESERVED or name.startswith("+"):
+            return super().__getitem__(name)
         return BareProject(self, name)
 
 
@@ -65,7 +77,7 @@ class Simple(Uploads):
     """The Simple API: every project, and each one's files."""
 
     def __getitem__(self, name: str) -> Resource:
-        return SimpleProject(self, name)
+        return super().__getitem__(name) if name.startswith("+") else SimpleProject(self, name)
 
 
 class SimpleProject(ProjectResource):
@@ -122,7 +134,6 @@ class FileResource(Resource):
 
 _FIXED = {
     "simple": Simple,
-    "+simple": Simple,  # hatch looks here for what is published already (B1.20)
     "legacy": Legacy,
     "files": Files,
     "project": Pages,

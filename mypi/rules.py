@@ -109,8 +109,8 @@ def _zip_sdists(artifact: Artifact, _: Release) -> str | None:
 def _classifiers(artifact: Artifact, _: Release) -> str | None:
     known, deprecated = _trove()
     given = [name for name in artifact.core.classifiers if not name.startswith("Private ::")]
-    wrong = [name for name in given if name not in known]
     old = [f"{name} (use {' or '.join(deprecated[name]) or 'none'})" for name in given if name in deprecated]
+    wrong = [name for name in given if name not in known and name not in deprecated]
     if wrong:
         return f"unknown classifiers: {_some(wrong)}"
     return f"deprecated classifiers: {_some(old)}" if old else None

@@ -56,6 +56,18 @@ TABLE: tuple[Option, ...] = (
     ),
     Option("read", principals, "everyone", "Who may see pages and download files."),
     Option("upload", principals, "users", "Who may publish."),
+    Option(
+        "https_only",
+        options.boolean,
+        "false",
+        "Refuse user names and passwords that come over plain http from another machine; for what stands behind https.",
+    ),
+    Option(
+        "allowed_hosts",
+        options.words,
+        "",
+        "The names, without ports, under which this index may be asked; others get 421. Empty: any.",
+    ),
     Option("htpasswd", options.optional_path, "", "A file of users and bcrypt passwords, as htpasswd -B writes it."),
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
@@ -99,6 +111,8 @@ class Settings:
     catalogue: StoreSettings | None
     read: tuple[str, ...]
     upload: tuple[str, ...]
+    https_only: bool
+    allowed_hosts: tuple[str, ...]
     htpasswd: str | None
     upload_limit: int
     unpacked_limit: int
@@ -144,7 +158,7 @@ def backend(name: str) -> type[Store]:
         else:
             module, _, attribute = name.partition(":")
             chosen = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as exc:
+    except (ImportError, AttributeError, TypeError, ValueError) as exc:
         raise SettingError(
             f"there is no backend {name!r} ({exc}); write one of {', '.join(sorted(found))}, or package.module:Class"
         ) from exc

@@ -130,13 +130,12 @@ def zip_file(
     wide: Mapping[str, int] | None = None,
 ) -> bytes:
     """A zip archive, honest but for what is asked for; ``end`` and ``wide`` replace fields of the end records."""
-    body, directory, count = prefix, b"", 0
+    body, directory, count = bytearray(prefix), bytearray(), 0
     for entry in entries:
-        head, tail, offset = _headers(entry, len(body))
+        head, tail = _headers(entry, len(body))
         body += head
         directory += tail
         count += 1
-        assert offset <= len(body)
     start = len(body)
     body += directory + middle
     values = {"disk": 0, "first": 0, "here": count, "entries": count, "size": len(directory), "start": start}
@@ -150,10 +149,10 @@ def zip_file(
         )
         body += struct.pack("<4sLQL", b"PK\x06\x07", full["locator_disk"], full["place"], full["disks"])
     values.update(end or {})
-    return body + struct.pack("<4s4H2LH", b"PK\x05\x06", *values.values(), len(comment)) + comment + suffix
+    return bytes(body) + struct.pack("<4s4H2LH", b"PK\x05\x06", *values.values(), len(comment)) + comment + suffix
 
 
-def _headers(entry: Entry, offset: int) -> tuple[bytes, bytes, int]:
+def _headers(entry: Entry, offset: int) -> tuple[bytes, bytes]:
     packed = entry.packed
     if packed is None:
         engine = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -177,7 +176,7 @@ def _headers(entry: Entry, offset: int) -> tuple[bytes, bytes, int]:
     lengths = len(more["name"]), len(more["extra"]), len(entry.comment)
     central = struct.pack("<4s6H3L", more["signature"], 0x0314, 20, *_numbers(more))
     central += struct.pack("<5H2L", *lengths, more["disk"], 0, entry.attributes, more["offset"])
-    return local, central + more["name"] + more["extra"] + entry.comment, offset
+    return local, central + more["name"] + more["extra"] + entry.comment
 
 
 def _numbers(fields: Mapping[str, int | bytes]) -> list[int | bytes]:

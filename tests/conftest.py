@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytest.register_assert_rewrite("mypi.testing")
+
 NO_SKIPS = bool(os.environ.get("MYPI_NO_SKIPS"))
 """Set by .ci/run: what a user's machine may lack must be there, so a skip is a failure."""
 

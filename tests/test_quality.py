@@ -65,10 +65,11 @@ def _imports(module: str) -> Iterator[tuple[str, ast.AST]]:
         else:
             continue
         for name in names:
-            while name and name not in SOURCES:
-                name = name.rpartition(".")[0]
-            if name and name != module:
-                yield name, node
+            parts = name.split(".")
+            heads = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+            found = next((head for head in heads if head in SOURCES), module)
+            if found != module:
+                yield found, node
 
 
 def _component(module: str) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from mypi.store import Unavailable
+from mypi.store import Full, Unavailable
 
 from .disk import Disk
 from .files import errors, make_later
+
+log = logging.getLogger(__name__)
 
 _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
@@ -29,9 +32,14 @@ def prove(disk: Disk) -> None:
     _refuse_network(key, file_system(disk.root.resolve(), _mounts()))
     with errors(key):
         _make(disk)
-        _prove_locks(key, disk)
-        for folder in (disk.root, *_subfolders(disk)):
-            _prove_folder(disk, folder)
+    try:
+        with errors(key):
+            _prove_locks(key, disk)
+            for folder in (disk.root, *_subfolders(disk)):
+                _prove_folder(disk, folder)
+    except Full as exc:
+        # Installs must not end with the room for uploads; what could not be tried was proven when there was some.
+        log.warning("%s", exc)
 
 
 def _make(disk: Disk) -> None:

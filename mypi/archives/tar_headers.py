@@ -67,10 +67,7 @@ def parse(block: bytes, limits: Limits) -> Header:
     if block[257:262] == b"ustar":
         places |= _DEVICES
     numbers = {field: _number(block[start:stop], field, name) for field, (start, stop) in places.items()}
-    plain = block[:148] + b" " * 8 + block[156:]
-    # Historic writers summed the bytes as signed ones.
-    signed = sum(plain) - 256 * sum(1 for byte in plain if byte > 127)
-    if _number(block[148:156], "checksum", name) not in (sum(plain), signed):
+    if not _sums_to(block, _number(block[148:156], "checksum", name)):
         raise ArchiveError(f"the checksum of the header of {name!r} is wrong: this is no tar archive, or a damaged one")
     prefix = _text(block[345:500])
     if prefix and block[257:265] != _POSIX:
@@ -108,6 +105,12 @@ def extend(extension: Extension, kind: bytes, data: bytes, limits: Limits) -> Ex
         size=None if size is None else int(size),
         pax=True,
     )
+
+
+def _sums_to(block: bytes, checksum: int) -> bool:
+    plain = block[:148] + b" " * 8 + block[156:]
+    # Historic writers summed the bytes as signed ones.
+    return sum(plain) == checksum or sum(plain) - 256 * sum(byte > 127 for byte in plain) == checksum
 
 
 def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:

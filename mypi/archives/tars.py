@@ -15,6 +15,8 @@ from mypi.archives.tar_headers import BLOCK, Extension, Header
 MemberKind = Literal["file", "folder", "symlink", "hardlink"]
 
 _KINDS: dict[bytes, MemberKind] = {b"0": "file", b"\0": "file", b"5": "folder", b"2": "symlink", b"1": "hardlink"}
+# git writes one; concatenated archives bring one each. The other extended headers are few for each member.
+_GLOBALS = 1_000
 _WHAT = {
     b"3": "a device",
     b"4": "a device",
@@ -48,7 +50,7 @@ class TarArchive:
         self._limits = limits or Limits()
         self._stream = _Stream(file, self._limits, trailer)
         self._left = 0
-        self._count = 0
+        self._count = self._globals = 0
         self._hash = hashlib.sha256()
         self._files: dict[str, Member] = {}
         self._digests: dict[str, bytes] = {}
@@ -57,10 +59,11 @@ class TarArchive:
     def __iter__(self) -> Iterator[Member]:
         """Yield each member. The iterator can be used once."""
         extension = Extension()
-        while (block := self._stream.take(BLOCK)) and any(block):
+        while any(block := self._stream.block()):
             header = tar_headers.parse(block, self._limits)
             if header.kind in tar_headers.EXTENSIONS:
                 data = self._extension_data(header)
+                self._globals += header.kind == b"g"
                 extension = tar_headers.extend(extension, header.kind, data, self._limits)
                 continue
             member = self._member(header, extension)
@@ -94,6 +97,8 @@ class TarArchive:
         return b"".join(self.chunks())
 
     def _extension_data(self, header: Header) -> bytes:
+        if self._globals > _GLOBALS:
+            raise ArchiveError(f"the tar archive has more than {_GLOBALS} global headers")
         if header.size > self._limits.header:
             raise ArchiveError(f"an extended header of the tar archive is longer than {self._limits.header} bytes")
         data = self._stream.take(header.size)
@@ -161,25 +166,25 @@ class _Stream:
         self._place = 0
         self._count = 0
 
+    def block(self) -> bytes:
+        """Give the next block, or nothing at the end of the stream."""
+        return self.take(BLOCK) if self._place < len(self._buffer) or self._fill() else b""
+
     def take(self, length: int) -> bytes:
-        """Give exactly `length` bytes, or none at the end of the stream. `length` is bounded by the caller."""
+        """Give exactly `length` bytes, a number that the caller has bounded."""
         parts: list[bytes] = []
-        missing = length
-        while missing:
+        while length:
             if self._place == len(self._buffer) and not self._fill():
-                if missing == length == BLOCK:
-                    return b""
                 raise ArchiveError("the tar archive is cut short")
-            part = self._buffer[self._place : self._place + missing]
+            part = self._buffer[self._place : self._place + length]
             self._place += len(part)
-            missing -= len(part)
+            length -= len(part)
             parts.append(part)
         return b"".join(parts)
 
     def skip_padding(self, size: int) -> None:
         """Pass over what fills the last block of `size` bytes of data."""
-        if size % BLOCK and not self.take(BLOCK - size % BLOCK):
-            raise ArchiveError("the tar archive is cut short")
+        self.take(-size % BLOCK)
 
     def finish(self) -> None:
         """Check that only zeros follow: the archive has ended, and a reader that goes on must find nothing."""

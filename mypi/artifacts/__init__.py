@@ -1,10 +1,4 @@
-"""Inspection of wheels and sdists: is the archive safe, whole, and what its file name says?
-
->>> from mypi.names import filename
->>> with open(path, "rb") as file:  # doctest: +SKIP
-...     inspect(file, filename("acme_lib-1.0-py3-none-any.whl")).core.summary
-'A library of Acme'
-"""
+"""Inspection of wheels and sdists: is the archive safe, whole, and what its file name says?"""
 
 from typing import IO, BinaryIO, cast
 

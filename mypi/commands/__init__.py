@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ..accounts import AccountError
 from ..model import ModelError
@@ -17,9 +19,16 @@ from .configuration import CommandError
 MODULES = (serving, listing, changing, importing, sweeping, verifying, passwords)
 
 
+class Parser(argparse.ArgumentParser):
+    """Takes options only as they are written in full, so that a new one never changes what an old script means."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(allow_abbrev=False, **given)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the reference page is made from it."""
-    top = argparse.ArgumentParser(prog="mypi", description="A private Python package index.", allow_abbrev=False)
+    top = Parser(prog="mypi", description="A private Python package index.")
     top.add_argument(
         "-c",
         "--config",
@@ -37,8 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except NotFound as exc:
         print(f"mypi: there is no {exc.key} on this index; `mypi list` shows what there is", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has seen enough; what is still buffered must go nowhere, silently.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except EOFError:
+        print("mypi: the input ended before an answer came; nothing was done", file=sys.stderr)
         return 1
     except (CommandError, SettingError, StoreError, ModelError, AccountError, InvalidName) as exc:
         print(f"mypi: {exc}", file=sys.stderr)

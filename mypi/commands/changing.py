@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 from .. import names
 from ..model import STATUSES, File, Missing, Project
 from ..repository import Repository
-from .configuration import actor, add_dry_run, confirmed, repository
+from .configuration import actor, add_dry_run, add_project, confirmed, repository
 from .listing import describe
 
 _HELP = {
@@ -24,7 +24,7 @@ _HELP = {
 def add_to(commands: Any) -> None:
     for name, text in _HELP.items():
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        command.add_argument("project")
+        add_project(command)
         command.add_argument("what", nargs="+", metavar="VERSION|FILE", help="a version, or the name of one file")
         if name == "yank":
             command.add_argument("-r", "--reason", default="", help="why; installers show it")
@@ -33,8 +33,10 @@ def add_to(commands: Any) -> None:
     status = commands.add_parser(
         "status", help="set a project's status", description="Set a project's status (PEP 792)."
     )
-    status.add_argument("project")
-    status.add_argument("status", choices=STATUSES)
+    add_project(status)
+    status.add_argument(
+        "status", choices=STATUSES, help="archived takes no uploads, quarantined offers no files either"
+    )
     status.add_argument("-r", "--reason", default="", help="why; pages and some installers show it")
     status.set_defaults(run=set_status)
 
@@ -68,6 +70,7 @@ def _apply(index: Repository, name: str, filenames: list[str], arguments: argpar
 def choose(project: Project, wanted: list[str], *, removed: bool) -> list[str]:
     """Return the names of the files that versions and file names mean: the live ones, or the removed ones.
 
+    A version leaves out what was purged; a file name does not, so that the repository says why it cannot come back.
     Raises Missing for a word that means none.
     """
     chosen: list[str] = []
@@ -84,7 +87,7 @@ def _means(word: str, file: File) -> bool:
     if word == file.filename:
         return True
     try:
-        return Version(word) == Version(file.version)
+        return Version(word) == Version(file.version) and not file.purged
     except InvalidVersion:
         return False
 

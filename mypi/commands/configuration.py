@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import configparser
 import getpass
 import os
 import sys
@@ -30,7 +31,8 @@ def ini(arguments: argparse.Namespace) -> str:
     for candidate in (named,) if named else USUAL:
         if Path(candidate).is_file():
             return str(Path(candidate).absolute())
-    raise CommandError(f"{named or 'no .ini file'} was not found here; `mypi init` writes one, -c names another")
+    missing = named or f"{', '.join(USUAL[:-1])} or {USUAL[-1]}"
+    raise CommandError(f"there is no {missing} here; `mypi init` writes one, -c names another")
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -38,7 +40,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
     path = ini(arguments)
     try:
         given = get_appsettings(path)
-    except (LookupError, ValueError, OSError) as exc:
+    except (LookupError, ValueError, OSError, configparser.Error) as exc:
         raise CommandError(f"{path} is no .ini file that serves mypi: {exc}") from exc
     return Settings.load(given, os.environ)
 
@@ -67,6 +69,11 @@ def confirmed(arguments: argparse.Namespace) -> bool:
     if arguments.yes or not sys.stdin.isatty():
         return True
     return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def add_project(command: argparse.ArgumentParser) -> None:
+    """Add the argument that names a project, in any spelling."""
+    command.add_argument("project", help="its name, in any spelling")
 
 
 def add_dry_run(command: argparse.ArgumentParser, *, ask: bool = True) -> None:

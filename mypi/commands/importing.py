@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +38,26 @@ def add_to(commands: Any) -> None:
 
 
 def import_all(arguments: argparse.Namespace) -> int:
-    found = sorted(_files(arguments.paths))
+    found, refused = _files(arguments.paths)
     if arguments.dry_run:
-        for path in found:
+        for path in sorted(found):
             print(path)
         print(f"{len(found)} files would be tried: --dry-run")
         return 0
-    refused = []
-    total = sum(path.stat().st_size for path in found)
-    with (
-        repository(arguments) as index,
-        tqdm(total=total, unit="B", unit_scale=True, desc="import", disable=not sys.stderr.isatty()) as bar,
-    ):
-        for path in found:
+    for unread in refused:
+        print(f"refused {unread}", file=sys.stderr)
+    imported = 0
+    bar = tqdm(total=sum(found.values()), unit="B", unit_scale=True, desc="import", disable=not sys.stderr.isatty())
+    with repository(arguments) as index, bar:
+        for path, size in sorted(found.items()):
             try:
                 import_file(index, path, frozenset(arguments.allow))
+                imported += 1
             except REFUSALS as exc:
-                refused.append(path)
+                refused.append(str(path))
                 tqdm.write(f"refused {path}: {exc}", file=sys.stderr)
-            bar.update(path.stat().st_size)
-    print(f"{len(found) - len(refused)} imported, {len(refused)} refused")
+            bar.update(size)
+    print(f"{imported} imported, {len(refused)} refused")
     return 1 if refused else 0
 
 
@@ -81,15 +81,21 @@ def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:
         index.publish(submission, actor())
 
 
-def _files(paths: list[str]) -> Iterator[Path]:
-    """Yield the files to try: all that are named, and below folders all but signatures and hidden ones."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            for below in path.rglob("*"):
-                hidden = any(part.startswith(".") for part in below.relative_to(path).parts)
-                if below.is_file() and below.suffix != ".asc" and not hidden:
-                    yield below
-        elif path.is_file():
-            yield path
+def _files(paths: list[str]) -> tuple[dict[Path, int], list[str]]:
+    """Return the files to try with their sizes, and what cannot be read.
+
+    All that are named are tried, and below folders all but signatures and hidden ones. Raises CommandError.
+    """
+    found: dict[Path, int] = {}
+    unread: list[OSError] = []
+    for named in map(Path, paths):
+        if named.is_dir():
+            for folder, folders, files in os.walk(named, onerror=unread.append):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                below = [Path(folder, name) for name in files if not name.startswith(".") and not name.endswith(".asc")]
+                found |= {path: path.stat().st_size for path in below if path.is_file()}
+        elif named.is_file():
+            found[named] = named.stat().st_size
         else:
-            raise CommandError(f"{path} is neither a file nor a folder")
+            raise CommandError(f"{named} is neither a file nor a folder")
+    return found, [f"{exc.filename}: {exc.strerror}" for exc in unread]

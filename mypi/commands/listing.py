@@ -7,9 +7,11 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+from packaging.version import Version
+
 from .. import names
 from ..model import File, Project
-from .configuration import repository
+from .configuration import add_project, repository
 
 
 def add_to(commands: Any) -> None:
@@ -18,7 +20,7 @@ def add_to(commands: Any) -> None:
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.set_defaults(run=show_list)
     shown = commands.add_parser("show", help="show a project", description="Show a project: status, files, history.")
-    shown.add_argument("project")
+    add_project(shown)
     shown.add_argument("--json", action="store_true", help="print the whole project document as JSON")
     shown.set_defaults(run=show_project)
 
@@ -43,17 +45,15 @@ def show_project(arguments: argparse.Namespace) -> int:
         return 0
     reason = f" ({project.status_reason})" if project.status_reason else ""
     print(f"{project.display}: {project.status}{reason}")
-    for version, summary in sorted(project.releases.items()):
+    for version, summary in sorted(project.releases.items(), key=lambda release: Version(release[0])):
         print(f"  {version}  registered  {summary}")
-    for file in sorted(project.files.values(), key=lambda f: f.filename):
+    for file in sorted(project.files.values(), key=lambda f: (Version(f.version), f.filename)):
         print(f"  {file.filename}  {file.size:,} bytes  {_state(file)}\n    sha256 {file.sha256}")
     print(f"history, {len(project.history)} changes, the last ten:")
     for event in project.history[-10:]:
-        what = event.file or event.version or ""
+        what = " ".join(filter(None, (event.did, event.file or event.version)))
         because = f": {event.reason}" if event.reason else ""
-        print(
-            f"  {event.at[:19]}Z  {event.did} {what}{because}  by {event.by or 'anonymous'} from {event.origin or '?'}"
-        )
+        print(f"  {event.at[:19]}Z  {what}{because}  by {event.by or 'anonymous'} from {event.origin or '?'}")
     return 0
 
 

@@ -14,7 +14,7 @@ from .configuration import CommandError, settings
 def add_to(commands: Any) -> None:
     text = "set a user's password in the file that mypi.htpasswd names"
     command = commands.add_parser("htpasswd", help=text, description=text.capitalize() + ".")
-    command.add_argument("user")
+    command.add_argument("user", help="letters, digits and any of _ . @ + -")
     command.add_argument("--remove", action="store_true", help="take the user out instead")
     command.set_defaults(run=run)
 

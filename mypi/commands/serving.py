@@ -33,7 +33,7 @@ def write_ini(arguments: argparse.Namespace) -> int:
     print(f"{target} is written. Everything will be kept in {target.absolute().parent / 'var'}.")
     if arguments.production:
         print(f"Next: read it through, make a user with `mypi -c {target} htpasswd NAME`,")
-    print(f"then run `mypi -c {target} serve`.")
+    print(f"{'then' if arguments.production else 'Now'} run `mypi -c {target} serve`.")
     return 0
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
+from ..options import number as seconds
+from ..repository import Sweep
 from .configuration import actor, add_dry_run, confirmed, repository, settings
 
 
 def add_to(commands: Any) -> None:
     text = "purge what was removed longer ago than mypi.trash_days, and clear away what interrupted uploads left"
     command = commands.add_parser("sweep", help=text, description=text.capitalize() + ".")
-    command.add_argument("--grace", type=float, default=86400, metavar="SECONDS", help="leave younger rubbish (a day)")
+    command.add_argument(
+        "--grace", type=seconds, default=86400, metavar="SECONDS", help="leave younger rubbish alone (a day)"
+    )
     add_dry_run(command)
     command.set_defaults(run=sweep)
 
@@ -31,7 +36,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(planned: Any) -> bool:
+def _show(planned: Iterable[Sweep]) -> bool:
     """Print what a sweep would do; say whether it is anything."""
     found = False
     for each in planned:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from contextlib import ExitStack
+from datetime import datetime, timezone
 from typing import IO
 
 from ..metadata import CoreMetadata
@@ -54,13 +55,21 @@ class Repository:
     @classmethod
     def open(cls, settings: Settings) -> Repository:
         """Open the stores that the settings name. Raises StoreError and SettingError with what to do."""
-        files = settings.storage.open()
-        return cls(files, settings.catalogue.open() if settings.catalogue else files, settings)
+        with ExitStack() as opened:
+            files = settings.storage.open()
+            opened.callback(files.close)
+            catalogue = settings.catalogue.open() if settings.catalogue else files
+            if catalogue is not files:
+                opened.callback(catalogue.close)
+            repository = cls(files, catalogue, settings)
+            opened.pop_all()
+        return repository
 
     def close(self) -> None:
         """Close both stores."""
-        for store in {id(store): store for store in (self._files, self._catalogue.store)}.values():
-            store.close()
+        with ExitStack() as opened:
+            for store in {id(store): store for store in (self._files, self._catalogue.store)}.values():
+                opened.callback(store.close)
 
     def spool(self) -> IO[bytes]:
         """Return a file for an upload on its way in, on the store's own file system where it has one."""
@@ -105,23 +114,28 @@ class Repository:
 
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
-        return self._edit(project, lambda p: p.yank(filenames, reason, self._event(by)))
+        names, event = tuple(filenames), self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.yank(names, reason, event))
 
     def unyank(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Take the mark of being yanked away."""
-        return self._edit(project, lambda p: p.unyank(filenames, self._event(by)))
+        names, event = tuple(filenames), self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.unyank(names, event))
 
     def remove(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Withdraw files; they can be restored until a sweep purges them."""
-        return self._edit(project, lambda p: p.remove(filenames, self._event(by)))
+        names, event = tuple(filenames), self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.remove(names, event))
 
     def restore(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Bring removed files back."""
-        return self._edit(project, lambda p: p.restore(filenames, self._event(by)))
+        names, event = tuple(filenames), self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.restore(names, event))
 
     def set_status(self, project: str, status: Status, reason: str, by: Actor) -> Project:
         """Set the status marker of a project (PEP 792)."""
-        return self._edit(project, lambda p: p.set_status(status, reason, self._event(by)))
+        event = self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.set_status(status, reason, event))
 
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
@@ -134,7 +148,7 @@ class Repository:
         for name in self._sweeper.places():
             yield self._sweeper.sweep(
                 name,
-                removed_before=_timestamp(now - timedelta(days=trash_days).total_seconds()),
+                removed_before=_timestamp(max(0, now - trash_days * 86400)),
                 older_than=now - grace,
                 event=self._event(by),
                 dry_run=dry_run,
@@ -146,10 +160,6 @@ class Repository:
         """Read and hash everything again; see Verifier.verify. Raises WrongStore, Unavailable."""
         identity.confirm(self._files, self._catalogue.store, self._id)
         return self._verifier.verify()
-
-    def _edit(self, name: str, change: Callable[[Project], Project]) -> Project:
-        self._catalogue.get(name)
-        return self._catalogue.edit(name, change)
 
     def _key(self, project: Project, file: File) -> str:
         return keys.file(self._index, project.name, file.token, file.filename)

@@ -19,14 +19,14 @@ class Catalogue:
         self.index = index
         self._names: Documents[Names] = Documents(
             store,
-            Names.load,
+            lambda key, data: Names.load(data),
             lambda key: Names(),
             cache_size=settings.cache_size,
             cache_seconds=settings.cache_seconds,
         )
         self._projects: Documents[Project] = Documents(
             store,
-            Project.load,
+            self._load_project,
             lambda key: Project(name := keys.project_named_by(index, key), name),
             cache_size=settings.cache_size,
             cache_seconds=settings.cache_seconds,
@@ -41,21 +41,34 @@ class Catalogue:
 
     def get(self, name: str) -> Held[Project]:
         """Return a project as it is now. Raises NotFound, also for one that only a sweep ever wrote."""
-        held = self._projects.get(keys.project(self.index, name))
+        try:
+            held = self._projects.get(keys.project(self.index, name))
+        except NotFound as exc:
+            raise _no_project(name) from exc
         if not held.value.exists:
-            raise NotFound(name, "no such project")
+            raise _no_project(name)
         return held
 
     def present(self, name: str) -> Project:
-        """Return a project, or the empty one that it would begin as."""
+        """Return a project as the store has it, whatever is cached, or the empty one that it would begin as."""
         try:
-            return self._projects.get(keys.project(self.index, name)).value
+            return self._projects.newest(keys.project(self.index, name)).value
         except NotFound:
             return Project(name, name)
 
     def edit(self, name: str, change: Callable[[Project], Project]) -> Project:
-        """Make a change so; see Documents.edit."""
+        """Make a change so, to a project that may be new; see Documents.edit."""
         return self._projects.edit(keys.project(self.index, name), change)
+
+    def edit_known(self, name: str, change: Callable[[Project], Project]) -> Project:
+        """Make a change so. Raises NotFound for a project that does not exist, and as ``edit``."""
+
+        def known(project: Project) -> Project:
+            if not project.exists:
+                raise _no_project(name)
+            return change(project)
+
+        return self.edit(name, known)
 
     def announce(self, name: str, display: str) -> None:
         """List a project's name, before its first document is written, so that no published project is unlisted."""
@@ -64,6 +77,18 @@ class Catalogue:
             self._names.edit(keys.index(self.index), lambda names: names.add(name, display))
 
     def displays(self) -> Mapping[str, str]:
-        """Map the canonical name of each project to the name that people read."""
-        held = self.names()
-        return held.value.projects if held else {}
+        """Map the canonical name of each project to the name that people read, as the store has it."""
+        try:
+            return self._names.newest(keys.index(self.index)).value.projects
+        except NotFound:
+            return {}
+
+    def _load_project(self, key: str, data: bytes) -> Project:
+        project = Project.load(data)
+        if project.name != keys.project_named_by(self.index, key):
+            raise ValueError(f"the document is that of {project.name}")
+        return project
+
+
+def _no_project(name: str) -> NotFound:
+    return NotFound(name, "no such project")

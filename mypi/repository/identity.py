@@ -24,17 +24,16 @@ def establish(files: Store, catalogue: Store) -> str:
     """Return the id that both roles share, giving one to stores that are empty. Raises WrongStore, Unavailable."""
     known = _identity(catalogue)
     if known is None:
-        _refuse_if_used(catalogue, "documents")
-        if catalogue is not files:
-            _refuse_if_used(files, "files")
-        known = _give(catalogue, secrets.token_hex(16))
-    if catalogue is not files:
-        there = _identity(files)
-        if there is None:
-            _refuse_if_used(files, "files")
-            there = _give(files, known)
-        if there != known:
-            raise WrongStore(keys.STORE, "mypi.storage and mypi.catalogue belong to different indexes; name a pair")
+        roles = {"mypi.storage": files} if catalogue is files else {"mypi.catalogue": catalogue, "mypi.storage": files}
+        used = [role for role, store in roles.items() if _used(store)]
+        known = _adopt(catalogue, secrets.token_hex(16), used)
+    if catalogue is files:
+        return known
+    there = _identity(files)
+    if there is None:
+        there = _adopt(files, known, ["mypi.storage"] if _used(files) else [])
+    if there != known:
+        raise WrongStore(keys.STORE, "mypi.storage and mypi.catalogue belong to different indexes; name a pair")
     return known
 
 
@@ -64,16 +63,24 @@ def _identity(store: Store) -> str | None:
     return found
 
 
-def _give(store: Store, fresh: str) -> str:
-    with contextlib.suppress(Conflict):  # another process was first
-        store.swap(keys.STORE, json.dumps({"id": fresh, "format": FORMAT}).encode(), None)
-    return _identity(store) or fresh
+def _adopt(store: Store, fresh: str, used: list[str]) -> str:
+    """Give an id to a store that had none, unless another process that starts for the first time was quicker.
 
-
-def _refuse_if_used(store: Store, role: str) -> None:
-    if any(True for _ in store.list()):
+    What it did may be all that is in the stores, so they are looked at before the id is looked for again.
+    """
+    found = _identity(store)
+    if found is None and used:
         raise WrongStore(
             keys.STORE,
-            f"is missing although the store of the {role} is not empty: it is not a store of mypi, or a part of one; "
-            "name an empty place, or restore store.json from a backup",
+            f"is missing although there is something in {used[0]}, which is no store of mypi or has lost a part; name "
+            "an empty place, or restore store.json from a backup",
         )
+    if found is None:
+        with contextlib.suppress(Conflict):
+            store.swap(keys.STORE, json.dumps({"id": fresh, "format": FORMAT}).encode(), None)
+        found = _identity(store)
+    return found or fresh
+
+
+def _used(store: Store) -> bool:
+    return any(True for _ in store.list())

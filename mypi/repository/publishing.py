@@ -46,17 +46,15 @@ class Publisher:
         The same bytes under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed,
         Refused, ArtifactError, InvalidName; Full, Sealed, Unavailable ("perhaps").
         """
-        filename = submission.filename.text
         project = self._catalogue.present(submission.filename.project)
-        published = project.admit(filename, submission.sha256)
+        published = project.admit(submission.filename.text, submission.sha256)
         if published:
-            self._catalogue.edit(project.name, lambda p: p.publish(published, event))
             return published
         artifact = self._inspect(submission, project)
-        # An imported file's name may be read in several ways; the archive has the last word on whose it is.
-        name = artifact.filename.project
-        self._catalogue.announce(name, artifact.core.name)
-        return self._store(submission, artifact, name, event)
+        if artifact.filename.project != project.name:
+            # An imported file's name may be read in several ways; the archive has the last word on whose it is.
+            return self.publish(replace(submission, filename=artifact.filename), event)
+        return self._store(submission, artifact, event)
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
@@ -65,11 +63,13 @@ class Publisher:
             raise Refused(f"{artifact.filename.text}: " + "; ".join(broken))
         return artifact
 
-    def _store(self, submission: Submission, artifact: Artifact, project: str, event: Event) -> File:
+    def _store(self, submission: Submission, artifact: Artifact, event: Event) -> File:
+        project = artifact.filename.project
         for _ in range(_ROUNDS):
             sweeps = self._catalogue.present(project).sweeps
             file = _described(submission, artifact, event)
             self._add(project, file, submission, artifact)
+            self._catalogue.announce(project, artifact.core.name)
             with contextlib.suppress(_Swept):
                 edited = self._catalogue.edit(project, _publishing(file, artifact.core.name, sweeps, event))
                 return edited.files[file.filename]
@@ -116,10 +116,11 @@ def _release(project: Project, artifact: Artifact) -> rules.Release:
 
 def _publishing(file: File, display: str, sweeps: int, event: Event) -> Callable[[Project], Project]:
     def change(project: Project) -> Project:
-        there = project.files.get(file.filename)
-        if project.sweeps != sweeps and not (there and there.token == file.token):
+        named = _named(project, display)
+        after = named.publish(file, event)
+        if after is not named and project.sweeps != sweeps:
             raise _Swept
-        return _named(project, display).publish(file, event)
+        return after
 
     return change
 
@@ -141,5 +142,5 @@ def _described(submission: Submission, artifact: Artifact, event: Event) -> File
         uploader=event.by,
         requires_python=artifact.core.requires_python,
         metadata=hashlib.sha256(metadata).hexdigest(),
-        signed=submission.signature is not None,
+        signature=None if submission.signature is None else hashlib.sha256(submission.signature).hexdigest(),
     )

@@ -58,13 +58,11 @@ class Sweeper:
                 folders[found[1]].append(entry)
         before = self._catalogue.present(name)
         after = before.sweep(removed_before, event)
-        if not _doomed(folders, before, after, older_than):
-            return Sweep(name, _purged(before, after), (), 0)
-        if not dry_run:
+        doomed = _doomed(folders, before, after, older_than)
+        if not dry_run and (doomed or _purged(before, after)):
             # Opened by name, and swapped even if nothing is purged: the counter is what makes the deletion safe.
             after = self._catalogue.edit(name, lambda project: project.sweep(removed_before, event))
-        doomed = _doomed(folders, before, after, older_than)
-        if not dry_run:
+            doomed = _doomed(folders, before, after, older_than)
             for entry in doomed:
                 with contextlib.suppress(NotFound):
                     self._files.delete(entry.key)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..model import File, Project
-from ..store import NotFound, Store, StoreError, Truncated
+from ..store import NotFound, Store, StoreError
 from . import keys
 from .catalogue import Catalogue
-from .documents import Damaged
+
+_UNLISTED = "the project is not listed on the index page; publish a file to it, and it will be"
+_NO_NAMES = "is missing, so that no project is listed; restore it from a backup, or publish a file to each project"
 
 
 @dataclass(frozen=True)
@@ -32,52 +34,60 @@ class Verifier:
     def verify(self) -> Iterator[Finding]:
         """Yield a finding for every file and sidecar that should be there, and for every document that is damaged.
 
-        Raises Unavailable: a store that cannot answer proves nothing.
+        What is published, removed or swept meanwhile is no damage. Raises Unavailable if the store cannot be listed.
         """
-        listed: frozenset[str] = frozenset()
+        names = keys.index(self._catalogue.index)
+        told = False
         try:
-            listed = frozenset(self._catalogue.displays())
-        except Damaged as exc:
-            yield Finding(exc.key, 0, exc.reason)
+            self._catalogue.displays()
+        except StoreError as exc:
+            told = True
+            yield Finding(names, 0, exc.reason)
         for entry in self._catalogue.store.list(keys.projects(self._catalogue.index)):
             name = keys.project_named_by(self._catalogue.index, entry.key)
             try:
                 project = self._catalogue.present(name)
-            except Damaged as exc:
-                yield Finding(exc.key, entry.size, exc.reason)
+            except StoreError as exc:
+                yield Finding(entry.key, entry.size, exc.reason)
                 continue
-            if project.exists and name not in listed:
-                yield Finding(entry.key, entry.size, "the project is not listed on the index page")
+            # A project is listed before it exists, so the names are read after it.
+            if not told and project.exists and name not in (listed := self._catalogue.displays()):
+                told = not listed
+                yield Finding(entry.key, entry.size, _UNLISTED) if listed else Finding(names, 0, _NO_NAMES)
             yield from self._verify_project(project)
 
     def _verify_project(self, project: Project) -> Iterator[Finding]:
         for file in project.files.values():
             if not file.purged:
-                yield from self._verify_file(project.name, file)
+                found = list(self._verify_file(project.name, file))
+                if not any(each.problem for each in found) or not self._purged_since(project.name, file):
+                    yield from found
 
     def _verify_file(self, project: str, file: File) -> Iterator[Finding]:
         key = keys.file(self._catalogue.index, project, file.token, file.filename)
         yield self._compare(key, file.size, file.sha256)
         if file.metadata is not None:
             yield self._compare(keys.metadata(key), None, file.metadata)
-        if file.signed:
-            yield self._compare(keys.signature(key), None, None)
+        if file.signature is not None:
+            yield self._compare(keys.signature(key), None, file.signature)
 
-    def _compare(self, key: str, size: int | None, sha256: str | None) -> Finding:
-        hashed = hashlib.sha256()
+    def _purged_since(self, project: str, file: File) -> bool:
+        """Tell whether a sweep was quicker than we."""
+        return self._catalogue.present(project).files[file.filename].purged
+
+    def _compare(self, key: str, size: int | None, sha256: str) -> Finding:
+        hashed, read = hashlib.sha256(), 0
         try:
             with self._files.open(key) as reader:
-                found = reader.size
-                if size is not None and found != size:
-                    return Finding(key, found, f"has {found} bytes instead of {size}")
+                if size is not None and reader.size != size:
+                    return Finding(key, reader.size, f"has {reader.size} bytes instead of {size}")
                 for chunk in reader:
                     hashed.update(chunk)
+                    read += len(chunk)
         except NotFound:
             return Finding(key, 0, "is missing")
-        except Truncated as exc:
-            return Finding(key, found, exc.reason)
         except StoreError as exc:
-            return Finding(key, 0, f"cannot be read: {exc.reason}")
-        if sha256 is not None and hashed.hexdigest() != sha256:
-            return Finding(key, found, f"has the sha256 {hashed.hexdigest()} instead of {sha256}")
-        return Finding(key, found)
+            return Finding(key, read, f"cannot be read: {exc.reason}")
+        if hashed.hexdigest() != sha256:
+            return Finding(key, read, f"has the sha256 {hashed.hexdigest()} instead of {sha256}")
+        return Finding(key, read)

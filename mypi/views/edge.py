@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
-from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden
+from pyramid.httpexceptions import HTTPBadRequest, HTTPClientError, HTTPForbidden
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
+
+from ..settings import Settings
 
 access = logging.getLogger("mypi.access")
 
@@ -25,7 +27,17 @@ HEADERS = {
     ),
 }
 
+_PORT = re.compile(r":[0-9]*\Z")
+_LOOPBACK = re.compile(r"127\.|::1\Z")
+
 Handler = Callable[[Request], Response]
+
+
+class Misdirected(HTTPClientError):  # type: ignore[misc] # Pyramid has no types
+    """The request is for another server (RFC 9110 15.5.20)."""
+
+    code = 421
+    title = "Misdirected Request"
 
 
 def answers(handler: Handler, registry: Any) -> Handler:
@@ -40,9 +52,11 @@ def answers(handler: Handler, registry: Any) -> Handler:
         if private:
             response.cache_control.private = True
             response.vary = (*(response.vary or ()), "Authorization")
+        if request.scheme == "https":
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
         access.info(
             "%s %s %s %s %s %.0f ms",
-            request.client_addr or "-",
+            request.remote_addr or "-",  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
             request.environ.get("mypi.user") or "-",
             request.method,
             ascii(request.environ.get("PATH_INFO", ""))[1:-1],
@@ -56,9 +70,17 @@ def answers(handler: Handler, registry: Any) -> Handler:
 
 def requests(handler: Handler, registry: Any) -> Handler:
     """Tween: refuse what no honest client sends, before anything reads it."""
+    settings: Settings = registry["mypi.settings"]
+    hosts = frozenset(host.lower() for host in settings.allowed_hosts)
 
     def handle(request: Request) -> Response:
+        # Pyramid would begin its traversal there, for anybody who sends the header (threat 14).
+        request.environ.pop("HTTP_X_VHM_ROOT", None)
         _check_url(request)
+        if hosts and _PORT.sub("", request.host).lower() not in hosts:
+            raise Misdirected("This index does not answer to that host name; its operator sets mypi.allowed_hosts")
+        if settings.https_only:
+            _check_transport(request)
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             _check_origin(request)
         return handler(request)
@@ -67,7 +89,11 @@ def requests(handler: Handler, registry: Any) -> Handler:
 
 
 def _check_url(request: Request) -> None:
-    """Refuse a path or query that is not UTF-8 or holds control characters (findings 4; threat 5)."""
+    """Refuse a path or query that is not UTF-8, holds control characters, or is read in two ways (threats 2, 5)."""
+    request.environ.setdefault("PATH_INFO", "")
+    raw = request.environ.get("REQUEST_URI", "").partition("?")[0]
+    if {".", ".."}.intersection(request.environ["PATH_INFO"].split("/")) or "%2f" in raw.lower():
+        raise HTTPBadRequest("The URL goes up or down by dots, or hides a slash; write the plain path")
     for part in ("PATH_INFO", "QUERY_STRING"):
         try:
             text = request.environ.get(part, "").encode("latin-1").decode("utf-8")
@@ -85,10 +111,17 @@ def _check_origin(request: Request) -> None:
     """Refuse changes that another site's page sends with a reader's credentials (threat 11); tools send neither."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    if site is None and origin is not None and urlsplit(origin).netloc != request.host:
+    if site is None and origin is not None and origin.partition("://")[2] != request.host:
         site = "cross-site"
-    if site in ("cross-site", "same-site"):
+    if site not in (None, "same-origin", "none"):
         raise HTTPForbidden("Another site's page may change nothing here")
+
+
+def _check_transport(request: Request) -> None:
+    """Refuse credentials that anybody on the way could read (threat 40)."""
+    local = _LOOPBACK.match(request.remote_addr or "")
+    if request.headers.get("Authorization") and request.scheme != "https" and not local:
+        raise HTTPForbidden("User names and passwords are taken over https only; change them, they were readable")
 
 
 def includeme(config: Configurator) -> None:

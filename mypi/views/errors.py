@@ -23,7 +23,7 @@ from ..metadata import MetadataError
 from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Refused
-from ..resources import Uploads
+from ..resources import Legacy, Uploads
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
 
@@ -57,7 +57,8 @@ def refused(exc: Exception, request: Request) -> Response:
         answer = _answer(request, status, _public(exc))
         answer.headers["Retry-After"] = RETRY_AFTER
         return answer
-    return _answer(request, status, str(exc))
+    # A store's message names its keys, which are nobody's business.
+    return _answer(request, status, _nothing(request) if isinstance(exc, NotFound) else str(exc))
 
 
 def forbidden(exc: HTTPForbidden, request: Request) -> Response:
@@ -67,23 +68,31 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     """
     if exc.result is None:
         return _answer(request, 403, exc.detail)
+    permission = exc.result.permission
+    if getattr(request.registry["mypi.settings"], permission) == ("nobody",):
+        return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
         tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
         answer = _answer(request, 401, tried)
         answer.headers.update(request.registry["mypi.policy"].forget(request))
         return answer
+    if permission == "read":
+        # Installers take 404 for "not here" and look further; 403 stops them (A1.4, E1).
+        return _answer(request, 404, f"{_nothing(request)} that {request.authenticated_userid} may read")
     where = getattr(exc.result.context, "project", "this index")
-    return _answer(request, 403, f"{request.authenticated_userid} has no right to {exc.result.permission} on {where}")
+    return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
 
 
 def not_found(exc: HTTPNotFound, request: Request) -> Response:
     """Answer 404, or 405 where the address is right and only the method wrong."""
     if isinstance(exc, PredicateMismatch):
         answer = _answer(request, 405, f"{request.method} is not possible here")
-        answer.allow = ("GET", "HEAD", "POST") if isinstance(request.context, Uploads) else ("GET", "HEAD")
+        uploads = isinstance(request.context, Uploads) and not request.view_name
+        pages = () if isinstance(request.context, Legacy) else ("GET", "HEAD")
+        answer.allow = (*pages, "POST") if uploads else pages
         return answer
-    detail = exc.detail if exc.detail and "/" not in exc.detail else f"There is nothing at {request.path_info}"
-    return _answer(request, 404, detail)
+    # Pyramid's own detail is the path.
+    return _answer(request, 404, exc.detail if exc.detail and "/" not in exc.detail else _nothing(request))
 
 
 def http(exc: HTTPException, request: Request) -> Response:
@@ -97,8 +106,14 @@ def unexpected(exc: Exception, request: Request) -> Response:
     return _answer(request, 500, "mypi made a mistake; its log says more")
 
 
+def _nothing(request: Request) -> str:
+    return f"There is nothing at {request.path_info}"
+
+
 def _public(exc: Exception) -> str:
-    """Say what a client may know of a failure of the store: no path, no cause."""
+    """Say what a client may know of a failure: no path, no cause."""
+    if isinstance(exc, AccountError):
+        return "The users of this index cannot be read now; tell its operator"
     if isinstance(exc, Full):
         return "The store of this index is full; nothing was published. Tell its operator"
     if isinstance(exc, Unavailable):
@@ -118,9 +133,9 @@ def _answer(request: Request, status: int, message: str) -> Response:
         response.content_type, response.charset = "text/html", "UTF-8"
         response.text = render("mypi:templates/error.jinja2", values, request)
     elif form == "application/json":
-        # uv reads the code only if the type says nothing about a charset (B1.12).
+        # uv prints the code and nothing else, and reads it only if the type says nothing about a charset (B1.12).
         response.headers["Content-Type"] = "application/json"
-        response.body = json.dumps({"code": str(status), "message": message}).encode()
+        response.body = json.dumps({"code": response.status, "message": message}).encode()
     else:
         response.content_type, response.charset = "text/plain", "UTF-8"
         response.text = message + "\n"
@@ -130,8 +145,8 @@ def _answer(request: Request, status: int, message: str) -> Response:
 def reason(message: str) -> str:
     """Make a message fit for a status line: one line of Latin-1 (B1.13).
 
-    >>> reason("caf\\u00e9\\r\\nX: \\u2028")
-    'caf\\xe9 X: ?'
+    >>> reason("caf\\u00e9\\r\\nX: \\u4e2d")
+    'caf\xe9 X: ?'
     """
     line = " ".join("".join(c if c.isprintable() or c.isspace() or ord(c) > 255 else "?" for c in message).split())
     return line.encode("iso-8859-1", "replace").decode("iso-8859-1")[:_LONGEST_REASON]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from pyramid.config import Configurator
@@ -10,12 +11,15 @@ from pyramid.request import Request
 from pyramid.response import Response
 from webob.byterange import ContentRange
 
-from ..model import Project
+from ..model import File, Project
+from ..repository import Repository
 from ..resources import FileResource
-from ..store import Reader
+from ..store import NotFound, Reader, StoreError
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
+
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 def file(context: FileResource, request: Request) -> Response:
@@ -24,28 +28,33 @@ def file(context: FileResource, request: Request) -> Response:
     found = project.live_file(context.filename)
     if found.token != context.token:
         raise HTTPNotFound(f"There is no {context.filename} at this address")
-    if context.sidecar == ".metadata":
-        return _sidecar(
-            request, context.__name__, f"{found.metadata}", request.repository.open_metadata(project, found)
-        )
-    if context.sidecar == ".asc":
-        if not found.signed:
-            raise HTTPNotFound(f"{context.filename} was published without a signature")
-        return _sidecar(
-            request, context.__name__, f"{found.sha256}.asc", request.repository.open_signature(project, found)
-        )
+    try:
+        if context.sidecar:
+            return _sidecar(context, request, project, found)
 
-    def opened(start: int, stop: int) -> Iterable[bytes]:
-        return _body(request, request.repository.open_file(project, found, start, stop), start)
+        def opened(start: int, stop: int) -> Iterable[bytes]:
+            whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
+            return _body(request, request.repository.open_file(project, found, start, stop), start if whole else None)
 
-    return _respond(request, context.__name__, found.sha256, found.size, opened)
+        return _respond(request, context.__name__, found.sha256, found.size, opened)
+    except NotFound as exc:
+        # The document names it, so this is damage and no 404, with which an installer would go on to other indexes.
+        raise StoreError(exc.key, "is published, but not in the store; run mypi verify") from exc
 
 
-def _sidecar(request: Request, name: str, etag: str, reader: Reader) -> Response:
+def _sidecar(context: FileResource, request: Request, project: Project, found: File) -> Response:
     """Answer with what lies beside a file; it is small."""
-    with reader:
+    repository: Repository = request.repository
+    beside = {
+        ".asc": (found.signature, repository.open_signature),
+        ".metadata": (found.metadata, repository.open_metadata),
+    }
+    etag, opened = beside[context.sidecar]
+    if etag is None:
+        raise HTTPNotFound(f"{context.filename} was published without {context.sidecar}")
+    with opened(project, found) as reader:
         data = reader.read()
-    return _respond(request, name, etag, len(data), lambda start, stop: [data[start:stop]])
+    return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
 
 
 def _respond(
@@ -63,7 +72,7 @@ def _respond(
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     if etag in request.if_none_match:
         response.status = 304
-        del response.content_type
+        del response.content_type, response.content_length
         return response
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
@@ -83,21 +92,25 @@ def _respond(
 def _range(request: Request, response: Response, size: int) -> tuple[int, int] | None:
     """Return the part that is asked for as (start, before), an empty one if it cannot be had, None for the whole.
 
-    WebOb answers 416 to a suffix longer than the file, RFC 9110 wants the whole; poetry asks for the last 10,000 bytes
-    of wheels that are smaller (A6.5).
+    What is no single range gets the whole, as RFC 9110 14.2 lets a server choose; so does a suffix longer than the
+    file: poetry asks for the last 10,000 bytes of wheels that are smaller (A6.5). WebOb's own reading gives 416 to the
+    latter, the first of several ranges, and an exception for ``bytes=-``.
     """
-    wanted = request.range
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
     if wanted is None or response not in request.if_range:
         return None
-    if wanted.start < 0:
-        return max(0, size + wanted.start), size
-    return wanted.start, min(size, size if wanted.end is None else wanted.end)
+    first, last = wanted.groups()
+    if not first:
+        return (max(0, size - int(last)), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
 
 
-def _body(request: Request, reader: Reader, start: int) -> Iterable[bytes]:
-    """Hand a local file to the server, which may let the kernel send it; stream anything else."""
+def _body(request: Request, reader: Reader, start: int | None) -> Iterable[bytes]:
+    """Hand a local file to the server, which may let the kernel send it from ``start`` to the end; else stream it."""
     wrapper = request.environ.get("wsgi.file_wrapper")
-    if wrapper is None or reader.path is None:
+    if wrapper is None or reader.path is None or start is None:
         return reader
     try:
         local = open(reader.path, "rb")  # noqa: SIM115, PTH123 - the server closes it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from urllib.parse import quote
 
 from pyramid.request import Request
@@ -35,7 +36,7 @@ def up(request: Request) -> str:
 
 def file(up: str, project: Project, file: File) -> str:
     """Return the link to a file; its last segment is the file name (A4.2)."""
-    return f"{up}files/{project.name}/{file.token}/{quote(file.filename)}"
+    return f"{up}files/{project.name}/{file.token}/{quote(file.filename, safe='')}"
 
 
 def to_canonical(request: Request) -> Redirect | None:
@@ -48,12 +49,34 @@ def to_canonical(request: Request) -> Redirect | None:
     while place.__parent__ is not None:
         segments.append(place.project if isinstance(place, ProjectResource) else place.__name__)
         place = place.__parent__
-    canonical = "".join(f"{segment}/" for segment in reversed(segments))
+    canonical = "".join(f"/{segment}" for segment in reversed(segments)) + "/"
     asked = _asked_path(request)
-    if asked == f"/{canonical}":
+    return None if asked == canonical else Redirect(relative(asked, canonical) + _query(request))
+
+
+def to_slash(request: Request) -> Redirect | None:
+    """Return the redirect from a prefix without its slash, ``/pypi``, to the first page; None if there is one."""
+    if request.environ["PATH_INFO"] or not request.script_name:
         return None
-    query = f"?{request.query_string}" if request.query_string else ""
-    return Redirect(("../" * (asked.count("/") - 1) or "./") + canonical + query)
+    return Redirect(f"{quote(request.script_name.rpartition('/')[2])}/{_query(request)}")
+
+
+def relative(asked: str, wanted: str) -> str:
+    """Return the way from one path of the index to another, up over as few levels as possible.
+
+    Python's urljoin takes one level for each ``..`` although a slash was doubled before it (RFC 3986 5.2.4 takes the
+    empty segment); the fewer there are, the less is lost of a prefix.
+
+    >>> relative("/simple//Acme.Lib/", "/simple/acme-lib/")
+    '../../acme-lib/'
+    """
+    here, there = asked.split("/")[1:], wanted.split("/")[1:]
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(here[:-1], there[:-1], strict=False)))
+    return "../" * (len(here) - 1 - same) + "/".join(there[same:])
+
+
+def _query(request: Request) -> str:
+    return f"?{request.query_string}" if request.query_string else ""
 
 
 def _asked_path(request: Request) -> str:

@@ -18,7 +18,8 @@ _PARAMETER = re.compile(r";\s*(?!q\s*=)[^;,=\s]+\s*=\s*(?:\"[^\"]*\"|[^;,\s]*)",
 def negotiate(accept: str | None, wanted: str | None = None) -> str | None:
     """Return the content type to answer with, None if nothing matches (406, A2.10).
 
-    ``wanted`` is the ``format`` of the query, which wins over the header (A2.14). Of equally welcome types those win
+    ``wanted`` is the ``format`` of the query, which wins over the header (A2.14); the plus in it may have been read as
+    a space. An unreadable header counts as absent (A2.12). Of equally welcome types those win
     that are asked for by name, JSON first; text/html serves everybody else (A2.1, A2.13).
 
     >>> negotiate("application/vnd.pypi.simple.v1+json, */*;q=0.1")
@@ -27,13 +28,13 @@ def negotiate(accept: str | None, wanted: str | None = None) -> str | None:
     'text/html'
     """
     if wanted is not None:
-        found = _plain(wanted).lower()
+        found = _plain(wanted.replace(" ", "+")).lower()
         return found if found in FORMS else None
     # WebOb matches neither "latest" nor media ranges with parameters (A2.16).
-    header = _PARAMETER.sub("", _plain(accept)) if accept else None
-    named = [form for form in (JSON, HTML) if header and form in header.lower()]
-    offers = named + [form for form in FORMS if form not in named]
-    accepted = create_accept_header(header).acceptable_offers(offers)
+    header = create_accept_header(_PARAMETER.sub("", _plain(accept)) if accept else None)
+    asked = {media.lower() for media, *_ in header.parsed or ()}
+    named = [form for form in (JSON, HTML) if form in asked]
+    accepted = header.acceptable_offers(named + [form for form in FORMS if form not in named])
     return accepted[0][0] if accepted else None
 
 

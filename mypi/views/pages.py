@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from packaging.version import Version
 from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.static import static_view
@@ -17,9 +19,15 @@ from . import links
 SHOWN = 500
 """Projects named on the home page; /simple/ names all."""
 
+_HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
+_static = static_view("mypi:static", use_subpath=True)
 
-def home(context: Root, request: Request) -> dict[str, Any]:
+
+def home(context: Root, request: Request) -> dict[str, Any] | Response:
     """Say what this is, how to use it from this very address, and what it holds."""
+    away = links.to_slash(request)
+    if away:
+        return away
     held = request.repository.names()
     names = held.value if held else Names()
     shown = sorted(names.projects.items())[:SHOWN]
@@ -36,7 +44,6 @@ def project(context: ProjectPage | BareProject, request: Request) -> dict[str, A
     releases: dict[str, list[File]] = {version: [] for version in reversed(found.versions)}
     for file in found.live:
         releases[file.version].append(file)
-    request.response.vary = ("Accept",)
     newest = _newest(found)
     return {**_common(request), "project": found, "releases": releases, "newest": newest, "link": links.file}
 
@@ -51,6 +58,13 @@ def robots(context: Root, request: Request) -> Response:
     return Response("User-agent: *\nDisallow: /\n", content_type="text/plain")
 
 
+def static(context: Root, request: Request) -> Response:
+    """Send a style sheet or picture. The folder itself is no page: Pyramid would redirect to an absolute address."""
+    if not request.subpath:
+        raise HTTPNotFound
+    return _static(context, request)
+
+
 def _newest(project: Project) -> str | None:
     """Return the version that an installer would take: the newest final one that is not yanked, if there is one."""
     usable = [file.version for file in project.live if file.yanked is None]
@@ -61,15 +75,11 @@ def _newest(project: Project) -> str | None:
 def _common(request: Request) -> dict[str, Any]:
     """Return what every page needs: the way to the root, and the address that people use."""
     address = request.registry["mypi.settings"].public_url or request.application_url
-    host = address.split("//", 1)[1].split("/")[0].rsplit(":", 1)[0]
+    host = _HOST.sub(r"\1", address)
     trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
-    return {
-        "up": links.up(request),
-        "address": address,
-        "host": host,
-        "trusted": trusted,
-        "user": request.authenticated_userid,
-    }
+    request.response.vary = ("Accept",)  # at the root an installer gets another page of a project
+    request.response.cache_control = "no-cache"
+    return {"up": links.up(request), "address": address, "host": host, "trusted": trusted}
 
 
 def includeme(config: Configurator) -> None:
@@ -80,9 +90,9 @@ def includeme(config: Configurator) -> None:
         project,
         context=BareProject,
         renderer="mypi:templates/project.jinja2",
-        header="Accept:application/xhtml\\+xml",  # browsers name it, installers do not
+        header="Accept:.*application/xhtml\\+xml",  # browsers name it, installers do not
         **people,
     )
     config.add_view(health, context=Root, name="+health", request_method="GET")
     config.add_view(robots, context=Root, name="robots.txt", request_method="GET")
-    config.add_view(static_view("mypi:static", use_subpath=True), context=Root, name="+static", request_method="GET")
+    config.add_view(static, context=Root, name="+static", request_method="GET")

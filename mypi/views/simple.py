@@ -20,7 +20,7 @@ from ..model import Names, Project
 from ..repository import Held
 from ..resources import BareProject, Simple, SimpleProject
 from . import links
-from .negotiation import FORMS, JSON, TEXT, negotiate
+from .negotiation import FORMS, JSON, negotiate
 
 VERSION = "1.4"
 """The version of the API. HTML stays at it for ever (PEP 833)."""
@@ -39,16 +39,12 @@ def index_page(context: Simple, request: Request) -> Response:
 
 
 def project_page(context: SimpleProject | BareProject, request: Request) -> Response:
-    """List a project's files (A4, A5); 404 for an unknown one (A1.4)."""
+    """List a project's files (A4, A5); 404 for an unknown one (A1.4).
+
+    Also at the root, for ``pip install -i http://host NAME``.
+    """
     held: Held[Project] = request.repository.project(context.project)
     return _respond(request, held, lambda form, up: _project(held.value, form, up))
-
-
-def bare_page(context: BareProject, request: Request) -> Response:
-    """Answer ``pip install -i http://host NAME``: the page of a project asked for at the root."""
-    response = project_page(context, request)
-    response.vary = (*(response.vary or ()), "Accept")
-    return response
 
 
 def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
@@ -62,7 +58,8 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
     key = (request.path_info, held.tag if held else "", form, packed)
     pages: Pages = request.registry["mypi.pages"]
     body, encoding = pages.get(key, lambda: _packed(draw(form, links.up(request)), packed))
-    response = Response(body, content_type=form, charset=None if form == JSON else "UTF-8", conditional_response=True)
+    response = Response(body, conditional_response=True)
+    response.headers["Content-Type"] = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1; WebOb takes it off H
     response.content_encoding = encoding or None
     response.etag = hashlib.sha256(f"{RENDERER} {' '.join(key)}".encode()).hexdigest()[:32]
     response.vary = ("Accept", "Accept-Encoding")
@@ -147,8 +144,5 @@ class Pages:
 
 def includeme(config: Configurator) -> None:
     config.registry["mypi.pages"] = Pages(config.registry["mypi.settings"].cache_size)
-    for context, view in ((Simple, index_page), (SimpleProject, project_page), (BareProject, bare_page)):
+    for context, view in ((Simple, index_page), (SimpleProject, project_page), (BareProject, project_page)):
         config.add_view(view, context=context, request_method="GET", permission="read")
-
-
-__all__ = ["TEXT", "Pages", "bare_page", "index_page", "project_page"]

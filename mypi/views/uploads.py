@@ -16,7 +16,7 @@ from ..fields import shown
 from ..forms import Form
 from ..model import Actor
 from ..repository import Submission, check_digests, claimed
-from ..resources import Root, SimpleProject, Uploads
+from ..resources import Legacy, Root, Simple, SimpleProject, Uploads
 
 REGISTER = ("submit", "submit_pkg_info")
 GONE = {
@@ -110,7 +110,7 @@ def list_classifiers(context: Uploads, request: Request) -> Response:
 
 def actor(request: Request) -> Actor:
     """Say who asks: the user, and the address that the server trusts to be theirs."""
-    return Actor(request.authenticated_userid, request.client_addr)
+    return Actor(request.authenticated_userid, request.remote_addr)
 
 
 def _check_protocol(form: Form) -> None:
@@ -171,4 +171,6 @@ def includeme(config: Configurator) -> None:
             view, context=Uploads, request_method="POST", permission="upload", upload_action=actions, require_csrf=False
         )
     config.add_view(unknown, context=Uploads, request_method="POST", permission="upload", require_csrf=False)
-    config.add_view(list_classifiers, context=Uploads, request_method="GET", request_param=":action=list_classifiers")
+    # For each by itself: the pages that stand at some of them would be found first.
+    for place in (Root, Simple, Legacy):
+        config.add_view(list_classifiers, context=place, request_method="GET", request_param=":action=list_classifiers")

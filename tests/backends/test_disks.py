@@ -108,13 +108,6 @@ def test_tags_do_not_repeat_where_times_are_in_whole_seconds(mount):
     assert (folder / "document").stat().st_mtime_ns % 10**9 == 0
 
 
-def test_disk_without_hard_links_is_refused(mount):
-    folder = mount("vfat")
-    with pytest.raises(Unavailable, match=r"no hard links; keep the store on one that has") as caught:
-        opened(folder)
-    assert str(folder) in str(caught.value)
-
-
 def test_folder_on_another_disk_is_refused(mount):
     folder = mount("tmpfs")
     mount("tmpfs", folder / "files")

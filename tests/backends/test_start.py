@@ -25,6 +25,13 @@ def test_check_tells_any_other_error_of_linking(root, monkeypatch):
         FilesystemStore(str(root)).check()
 
 
+def test_check_lets_a_full_disk_serve_what_it_has(root, monkeypatch, caplog):
+    FilesystemStore(str(root)).check()
+    break_call(monkeypatch, "link", errno.ENOSPC)
+    FilesystemStore(str(root)).check()
+    assert "no room left" in caplog.text
+
+
 def test_check_takes_a_probe_of_another_process_for_proof(root, monkeypatch):
     break_call(monkeypatch, "link", errno.EEXIST)
     FilesystemStore(str(root)).check()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 from webtest import TestApp
 
@@ -15,6 +16,7 @@ from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import Store
 from tests import stores
+from tests.functional.support import path_of
 
 
 class Index(TestApp):
@@ -42,6 +44,15 @@ class Index(TestApp):
         """The Simple API's JSON of a project."""
         return self.get(f"/simple/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}).json
 
+    def html(self, project: str) -> Any:
+        """The Simple API's HTML page of a project."""
+        return self.get(f"/simple/{project}/")
+
+    def url(self, project: str, filename: str) -> str:
+        """The path of a file that the project offers."""
+        (entry,) = [entry for entry in self.json(project)["files"] if entry["filename"] == filename]
+        return path_of(f"/simple/{project}/", entry["url"])
+
 
 @pytest.fixture(params=sorted(stores.STORES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
@@ -53,12 +64,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def make_index(store: Store) -> Callable[..., Index]:
-    """Make the application over the store, with settings of the test's choice: ``make_index(upload="users")``."""
+    """Make the application over the store, with settings of the test's choice: ``make_index(upload="users")``.
 
-    def make(**settings: str) -> Index:
+    ``over`` puts another store in its place, such as one that fails.
+    """
+
+    def make(*, over: Store = store, **settings: str) -> Index:
         given = {"storage": "memory", "read": "everyone", "upload": "everyone", **settings}
         loaded = Settings.load({f"mypi.{name}": value for name, value in given.items()}, {})
-        repository = Repository(store, store, loaded)
+        repository = Repository(over, over, loaded)
         index = Index(application(loaded, repository))
         index.repository = repository
         return index
@@ -70,3 +84,13 @@ def make_index(store: Store) -> Callable[..., Index]:
 def index(make_index: Callable[..., Index]) -> Index:
     """An index that is open to everyone."""
     return make_index()
+
+
+@pytest.fixture(scope="session")
+def htpasswd(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of users: alice with the password "wonder", bob with "builder", zoë with "crème"."""
+    path = tmp_path_factory.mktemp("users") / "htpasswd"
+    users = {"alice": "wonder", "bob": "builder", "zoë": "crème"}
+    lines = [f"{name}:{bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode()}\n" for name, word in users.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+    return str(path)

@@ -52,7 +52,8 @@ class Home:
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
-            "COLUMNS": "200",
+            "COLUMNS": "300",  # some clients wrap the server's sentence otherwise
+            "NO_COLOR": "1",
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "UV_NO_CONFIG": "1",
@@ -72,6 +73,7 @@ class Home:
         words = (*self._through, *map(str, argv))
         done = subprocess.run(
             words,
+            check=False,
             cwd=cwd or self.folder,
             env=self.environ | dict(env or {}),
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ class Environments:
         `make(this(), "twine==7.0.0")`
         """
         key = hashlib.sha256("\n".join([interpreter.path, interpreter.version, *sorted(pins)]).encode()).hexdigest()[:8]
-        label = "-".join(pin.split(" ")[0].replace("==", "-") for pin in pins) or "bare"
+        label = re.sub(r"[^\w.]+", "-", "-".join(pins)) or "bare"
         path = self._folder / f"{interpreter.version}-{label}-{key}"
         ready = path / ".ready"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def _run(argv: Sequence[str], interpreter: Interpreter, pins: Sequence[str]) -> 
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     if registry.setting("index-url") and not any(name in environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         environ["UV_DEFAULT_INDEX"] = registry.index_url()
-    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(argv, check=False, env=environ, capture_output=True, text=True, timeout=600)
     if done.returncode:
         what = ", ".join(pins) or "nothing"
         said = (done.stderr or done.stdout).strip()[-500:]

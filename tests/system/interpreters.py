@@ -41,7 +41,8 @@ def find(series: str) -> Interpreter | None:
         try:
             # Python 2.7 knows no -I; a shim of pyenv for a version that is not chosen exits with 127.
             asked = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
-            run = subprocess.run([candidate, "-E", "-c", asked], capture_output=True, text=True, timeout=30)
+            argv = [candidate, "-E", "-c", asked]
+            run = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
         except OSError:
             continue
         version = run.stdout.strip()

@@ -112,14 +112,12 @@ class Server:
                 cwd=cwd,
                 start_new_session=True,
             )
-        try:
-            while not self._answers():
-                if self.process.poll() is not None or time.monotonic() - began > patience:
-                    raise NotReady(f"{command} is not ready, exit code {self.process.poll()}:\n{self.said}")
-                time.sleep(0.01)
-        except BaseException:
-            self.kill()
-            raise
+        while not self._answers():
+            code = self.process.poll()
+            if code is not None or time.monotonic() - began > patience:
+                self.kill()
+                raise NotReady(f"{command} is not ready, exit code {code}:\n{self.said}")
+            time.sleep(0.01)
         self.seconds_to_ready = time.monotonic() - began
 
     @property
@@ -129,7 +127,9 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            return self.get("/simple/").status in (200, 401)
+            with contextlib.closing(self.connect(timeout=2)) as connection:
+                connection.request("GET", "/simple/")
+                return connection.getresponse().status in (200, 401)
         except (OSError, http.client.HTTPException):
             return False
 
@@ -272,13 +272,13 @@ def form_tail(boundary: str) -> bytes:
     return f"\r\n--{boundary}--\r\n".encode()
 
 
-def write_wheel(target: object, project: str, version: str, size: int, seed: int = 0) -> None:
+def write_wheel(target: object, project: str, version: str, size: int) -> None:
     """Write a wheel with one member of `size` bytes that cannot be compressed; never more than a piece in memory."""
     module, info = project.replace("-", "_"), f"{project.replace('-', '_')}-{version}.dist-info"
-    rng = random.Random(f"{project} {version} {seed}")
+    noise = random.Random(f"{project} {version}").randbytes(min(MIB, size))
     written = [
         (f"{module}/__init__.py", [b"VERSION = %r\n" % version]),
-        (f"{module}/data.bin", (rng.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))),
+        (f"{module}/data.bin", (noise[: size - at] for at in range(0, size, MIB))),
         (f"{info}/METADATA", [f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()]),
         (f"{info}/WHEEL", [b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"]),
     ]

@@ -1,4 +1,4 @@
-"""The package registry that this machine reaches, as pip is configured for it: where environments and real files come from."""
+"""The package registry that this machine reaches, as its pip is configured: where tools and real files come from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def setting(name: str) -> str | None:
         return value
     for section in ("install", "global"):
         asked = [sys.executable, "-m", "pip", "config", "get", f"{section}.{name}"]
-        run = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=60)
         if run.returncode == 0 and run.stdout.strip():
             return run.stdout.strip()
     return None

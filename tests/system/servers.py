@@ -88,13 +88,22 @@ class Site:
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 
-    def files(self, project: str) -> dict[str, Any]:
-        """Return what the index says of each file of a project, by file name; {} if it has no such project."""
+    def page(self, project: str) -> dict[str, Any]:
+        """Return a project's page of the Simple API; one without files and versions if it is not there."""
         answer = self.get(f"simple/{project}/", Accept=JSON)
         if answer.status == 404:
-            return {}
+            return {"files": [], "versions": []}
         assert answer.status == 200, answer
-        return {file["filename"]: file for file in json.loads(answer.body)["files"]}
+        page: dict[str, Any] = json.loads(answer.body)
+        return page
+
+    def files(self, project: str) -> dict[str, Any]:
+        """Return what the index says of each file of a project, by file name."""
+        return {file["filename"]: file for file in self.page(project)["files"]}
+
+    def versions(self, project: str) -> list[str]:
+        """Return the versions that a project has, with or without files."""
+        return list(self.page(project)["versions"])
 
     def read(self, project: str, filename: str) -> bytes:
         """Return the bytes of a file, from where the index says that they are."""
@@ -127,7 +136,7 @@ class Server(Site):
     def command(self, *words: str | Path) -> str:
         """Run `mypi` on the same index while the server runs, and return what it printed."""
         argv = [sys.executable, "-c", MYPI, "-c", str(self.ini), *map(str, words)]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
         return f"{done.stdout}{done.stderr}exit code {done.returncode}\n"
 
 
@@ -157,9 +166,11 @@ def running(
     if prefix:
         options["url_prefix"] = prefix
     ini, log = folder / "server.ini", folder / "server.log"
-    ini.write_text(INI.replace("{settings}", _lines(app | dict(settings or {}))).replace("{server}", _lines(
-        options | dict(server or {})
-    )))
+    ini.write_text(
+        INI.replace("{settings}", _lines(app | dict(settings or {}))).replace(
+            "{server}", _lines(options | dict(server or {}))
+        )
+    )
     found = Server(f"http://{host}:{port}{prefix}", ini=ini, logfile=log)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MYPI_")}
     argv = [*through, sys.executable, "-m", "pyramid.scripts.pserve", str(ini)]

@@ -23,18 +23,22 @@ LIMITS = Limits()
 TORTURE = bool(os.environ.get("MYPI_TORTURE"))
 
 # name -> (:action, name, version)
-EXPECTED = {
-    "du27docs": ("doc_upload", "demo_pkg", None),
-    "du311docs": ("doc_upload", "demo_pkg", None),
-    "du27reg": ("submit", "demo_pkg", "1.0"),
-    "du311reg": ("submit", "demo_pkg", "1.0"),
-    "flit": ("file_upload", "demo_flit", "1.0"),
-    "poetry": ("file_upload", "demo-poetry", "1.0"),
-    "twine3": ("file_upload", "demo-old", "1.0"),
-    "twine61": ("file_upload", "demo-old", "1.0"),
-} | dict.fromkeys(
-    ("du27", "du27egg", "du311", "du311loc", "du36", "gpg27", "gpg311"), ("file_upload", "demo_pkg", "1.0")
-) | dict.fromkeys(("hatch", "pdm", "pdmgpg", "twgpg", "twine7", "uv"), ("file_upload", "Demo.Pkg", "1.2.0"))
+EXPECTED = (
+    {
+        "du27docs": ("doc_upload", "demo_pkg", None),
+        "du311docs": ("doc_upload", "demo_pkg", None),
+        "du27reg": ("submit", "demo_pkg", "1.0"),
+        "du311reg": ("submit", "demo_pkg", "1.0"),
+        "flit": ("file_upload", "demo_flit", "1.0"),
+        "poetry": ("file_upload", "demo-poetry", "1.0"),
+        "twine3": ("file_upload", "demo-old", "1.0"),
+        "twine61": ("file_upload", "demo-old", "1.0"),
+    }
+    | dict.fromkeys(
+        ("du27", "du27egg", "du311", "du311loc", "du36", "gpg27", "gpg311"), ("file_upload", "demo_pkg", "1.0")
+    )
+    | dict.fromkeys(("hatch", "pdm", "pdmgpg", "twgpg", "twine7", "uv"), ("file_upload", "Demo.Pkg", "1.2.0"))
+)
 
 
 class Spools:
@@ -378,7 +382,7 @@ def test_full_disk_is_no_fault_of_the_form() -> None:
     [
         (b"Content-Type: text/plain", "without a Content-Disposition"),
         (b"Content-Disposition: form-data", "has no name"),
-        (b"Content-Disposition: form-data; name=\"\xff\"", "not UTF-8"),
+        (b'Content-Disposition: form-data; name="\xff"', "not UTF-8"),
     ],
 )
 def test_malformed_part_headers_are_refused(head: bytes, says: str) -> None:

@@ -1,0 +1,45 @@
+"""A repository over each store."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mypi.repository import Repository
+from mypi.store import Store
+from tests import stores
+from tests.repository.shorthand import Clock, settings
+
+
+@pytest.fixture(params=sorted(stores.STORES))
+def kind(request: pytest.FixtureRequest) -> str:
+    """The name of each backend."""
+    return request.param
+
+
+@pytest.fixture
+def store(kind: str, tmp_path: Path) -> Iterator[Store]:
+    """An empty store of each kind."""
+    made = stores.make(kind, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fresh_store(kind: str, tmp_path: Path) -> Callable[[], Store]:
+    """Make another empty store of the same kind."""
+    numbers = itertools.count()
+    return lambda: stores.make(kind, tmp_path / f"other-{next(numbers)}")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def repository(store: Store, clock: Clock) -> Repository:
+    return Repository(store, store, settings(), clock=clock)
