@@ -76,8 +76,7 @@ def add_project(command: argparse.ArgumentParser) -> None:
     command.add_argument("project", help="its name, in any spelling")
 
 
-def add_dry_run(command: argparse.ArgumentParser, *, ask: bool = True) -> None:
+def add_dry_run(command: argparse.ArgumentParser) -> None:
     """Add the options of a command that takes something away."""
     command.add_argument("-n", "--dry-run", action="store_true", help="only show what would be done")
-    if ask:
-        command.add_argument("-y", "--yes", action="store_true", help="do not ask at a terminal")
+    command.add_argument("-y", "--yes", action="store_true", help="do not ask at a terminal")

@@ -15,6 +15,7 @@ from ..model import File, Project
 from ..repository import Repository
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
+from .caching import is_known
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -70,9 +71,7 @@ def _respond(
     response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    if etag in request.if_none_match:
-        response.status = 304
-        del response.content_type, response.content_length
+    if is_known(request, response):
         return response
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
@@ -114,7 +113,7 @@ def _body(request: Request, reader: Reader, start: int | None) -> Iterable[bytes
         return reader
     try:
         local = open(reader.path, "rb")  # noqa: SIM115, PTH123 - the server closes it
-    except FileNotFoundError:  # swept since it was opened; its bytes are still there for who has it open
+    except OSError:  # swept since it was opened; its bytes are still there for who has it open
         return reader
     reader.close()
     local.seek(start)

@@ -20,6 +20,7 @@ from ..model import Names, Project
 from ..repository import Held
 from ..resources import BareProject, Simple, SimpleProject
 from . import links
+from .caching import is_known
 from .negotiation import FORMS, JSON, negotiate
 
 VERSION = "1.4"
@@ -56,14 +57,17 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
         return away
     packed = "gzip" if "gzip" in request.headers.get("Accept-Encoding", "") and _takes_gzip(request) else ""
     key = (request.path_info, held.tag if held else "", form, packed)
-    pages: Pages = request.registry["mypi.pages"]
-    body, encoding = pages.get(key, lambda: _packed(draw(form, links.up(request)), packed))
-    response = Response(body, conditional_response=True)
-    response.headers["Content-Type"] = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1; WebOb takes it off H
-    response.content_encoding = encoding or None
+    response = Response()
     response.etag = hashlib.sha256(f"{RENDERER} {' '.join(key)}".encode()).hexdigest()[:32]
     response.vary = ("Accept", "Accept-Encoding")
     response.cache_control = "no-cache"  # a page that pip would keep hides a new release (A3.2)
+    if is_known(request, response):
+        return response
+    pages: Pages = request.registry["mypi.pages"]
+    body, encoding = pages.get(key, lambda: _packed(draw(form, links.up(request)), packed))
+    response.body = body
+    response.headers["Content-Type"] = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1; WebOb takes it off H
+    response.content_encoding = encoding or None
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,6 +167,14 @@ def test_a_name_that_is_none_is_told(run: Run) -> None:
     done = run("show", "no name")
     assert done.code == 1
     assert "'no name' is not a project name" in done.err
+
+
+def test_a_reader_who_is_gone_is_no_error(ini: Path, index: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert main(["list"]) == 0
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_error(ini: Path, index: Repository) -> None:

@@ -37,7 +37,8 @@ def test_what_was_published_is_listed_whole_with_its_metadata(repository: Reposi
     assert project.display == "Acme.Lib"
     assert (file.filename, file.version, file.size) == (name, "1.0", len(data))
     assert file.sha256 == hashlib.sha256(data).hexdigest()
-    assert (file.requires_python, file.uploader) == (">=3.9", "alice")
+    assert (file.requires_python, file.uploader, file.signed) == (">=3.9", "alice", True)
+    assert file.signature == hashlib.sha256(b"signed").hexdigest()
     assert content(repository, file) == data
     with repository.open_metadata(project, file) as reader:
         assert hashlib.sha256(reader.read()).hexdigest() == file.core_metadata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -155,6 +156,14 @@ def test_rubbish_is_no_damage(store: Store, filled: Repository) -> None:
         store.add(key, io.BytesIO(b"rubbish"), 7)
     store.swap("indexes/main/notes.txt", b"by hand", None)
     assert not problems(filled)
+
+
+def test_a_file_that_has_no_metadata_beside_it_is_verified_alone(store: Store, repository: Repository) -> None:
+    publish(repository)
+    project = repository.project("acme-lib").value
+    bare = {name: replace(file, metadata=None) for name, file in project.files.items()}
+    put(store, "indexes/main/acme-lib.json", replace(project, files=bare, revision="by hand").dump())
+    assert [finding.subject.rpartition("/")[2] for finding in repository.verify()] == [filename()]
 
 
 def test_what_was_purged_is_not_missed(filled: Repository, clock: Clock) -> None:
