@@ -54,7 +54,7 @@ class Publisher:
         if artifact.filename.project != project.name:
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event)
-        return self._store(submission, artifact, event)
+        return self._store(submission, artifact, project, event)
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
@@ -63,17 +63,18 @@ class Publisher:
             raise Refused(f"{artifact.filename.text}: " + "; ".join(broken))
         return artifact
 
-    def _store(self, submission: Submission, artifact: Artifact, event: Event) -> File:
-        project = artifact.filename.project
+    def _store(self, submission: Submission, artifact: Artifact, project: Project, event: Event) -> File:
+        """Add the bytes and publish them; ``project`` was read before, so its counter shows every sweep since."""
         for _ in range(_ROUNDS):
-            sweeps = self._catalogue.present(project).sweeps
             file = _described(submission, artifact, event)
-            self._add(project, file, submission, artifact)
-            self._catalogue.announce(project, artifact.core.name)
-            with contextlib.suppress(_Swept):
-                edited = self._catalogue.edit(project, _publishing(file, artifact.core.name, sweeps, event))
-                return edited.files[file.filename]
-        raise Unavailable(project, "sweeps kept coming between; try again")
+            self._add(project.name, file, submission, artifact)
+            self._catalogue.announce(project.name, artifact.core.name)
+            change = _publishing(file, artifact.core.name, project.sweeps, event)
+            try:
+                return self._catalogue.edit(project.name, change).files[file.filename]
+            except _Swept:
+                project = self._catalogue.present(project.name)
+        raise Unavailable(project.name, "sweeps kept coming between; try again")
 
     def _add(self, project: str, file: File, submission: Submission, artifact: Artifact) -> None:
         """Add the bytes and what lies beside them; after an error nothing is left if the store still lets us."""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mypi.model import Missing, ModelError, Taken
-from mypi.repository import Damaged, Repository
+from mypi.repository import Damaged, Repository, publishing
 from mypi.repository.identity import WrongStore
 from mypi.store import Entry, NotFound, Reader, Source, Store, Tag, Unavailable
 from mypi.testing.doubles import FaultyStore, Point, RecordingStore, WrappedStore
@@ -342,8 +342,12 @@ def calls_of(fresh_store: Callable[[], Store], deed: str) -> int:
 @pytest.mark.parametrize("outer, inner", [(d, "sweep") for d in DEEDS] + [("sweep", d) for d in DEEDS if d != "sweep"])
 def test_one_comes_between_any_two_calls_of_the_other(fresh_store: Callable[[], Store], outer: str, inner: str) -> None:
     """Every point of a deed at which a whole sweep may come between, and every point of a sweep for a whole deed."""
+    assert come_between(fresh_store, outer, inner) > 1
+
+
+def come_between(fresh_store: Callable[[], Store], outer: str, inner: str) -> int:
+    """Let ``inner`` come before each call of ``outer``, and look at what is kept; return the number of calls."""
     count = calls_of(fresh_store, outer)
-    assert count > 1
     for nth in range(1, count + 1):
         store = fresh_store()
         prepare(store)
@@ -355,6 +359,16 @@ def test_one_comes_between_any_two_calls_of_the_other(fresh_store: Callable[[], 
         assert len(told) == 1
         kept(store, outer if inner == "sweep" else inner, refused if inner == "sweep" else told[0])
         store.close()
+    return count
+
+
+def test_control_a_publisher_that_ignores_the_counter_is_caught(
+    fresh_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The positive control: without the sweep counter an acknowledged upload is lost, and this is seen."""
+    monkeypatch.setattr(publishing, "_publishing", lambda file, name, sweeps, event: lambda p: p.publish(file, event))
+    with pytest.raises(AssertionError):
+        come_between(fresh_store, "publish", "sweep")
 
 
 class Schedule:
