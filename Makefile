@@ -12,7 +12,7 @@ test: .venv/.mypi-test  ## run everything that CI runs
 	.venv/bin/python -m pytest --cov
 
 torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
-	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/system/test_kill.py
+	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/repository tests/system/test_kill.py
 
 clients: .venv/.mypi-test  ## publish and install with every client of every age that this machine can run
 	.venv/bin/python -m pytest tests/system/test_publish.py tests/system/test_install.py

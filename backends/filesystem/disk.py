@@ -37,7 +37,12 @@ class Disk:
     def spool(self, key: str) -> Spool:
         """Return a new empty file on the store's own file system."""
         with errors(key):
-            return Spool(self.incoming / secrets.token_hex(16), key)
+            while True:
+                spool = Spool(self.incoming / secrets.token_hex(16), key)
+                # Between its making and its lock a maintain whose clock is ahead may have taken it for abandoned.
+                if os.fstat(spool.fileno()).st_nlink:
+                    return spool
+                spool.close()
 
     def remove_abandoned(self, path: str) -> bool:
         """Remove a spool that no process has open; tell whether it was removed."""

@@ -57,6 +57,10 @@ class Sweeper:
             if found := keys.place(entry.key):
                 folders[found[1]].append(entry)
         before = self._catalogue.present(name)
+        if not before.exists and name in self._catalogue.displays():
+            # A first upload that was cut off right before its end, or a document that was lost: nobody can tell, and
+            # what a restored document would name must not go. The next upload to the project ends the doubt.
+            return Sweep(name, (), (), 0)
         after = before.sweep(removed_before, event)
         doomed = _doomed(folders, before, after, older_than)
         if not dry_run and (doomed or _purged(before, after)):

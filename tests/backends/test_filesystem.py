@@ -1,9 +1,11 @@
 """What the filesystem store does beyond the contract: its layout, its races, its times."""
 
 import errno
+import fcntl
 import io
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,22 @@ def test_object_lies_under_its_key_and_is_read_only(store, root):
         with store.open(key) as reader:
             assert reader.path == str(root / key)
     assert spools(root) == []
+
+
+def test_spool_that_was_removed_before_it_was_locked_is_made_again(store, root, monkeypatch):
+    lock = fcntl.flock
+    removed = []
+
+    def remove_first(file, how):
+        if not removed:
+            removed.extend(spools(root))
+            removed[0].unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with store.spool() as spool:
+        assert len(removed) == 1
+        assert spools(root) == [Path(spool.name)]
 
 
 def test_root_is_closed_to_others(store, root):

@@ -267,7 +267,7 @@ def test_repository_and_dictionary_never_disagree(kind: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=limits(
-            max_examples=scaled(kind, memory=200, filesystem=80, slower=20, torture=200),
+            max_examples=scaled(kind, memory=200, filesystem=60, slower=20, torture=200),
             stateful_step_count=scaled(kind, memory=50, filesystem=50, slower=30, torture=50),
             deadline=None,
             suppress_health_check=list(HealthCheck),
