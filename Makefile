@@ -23,18 +23,19 @@ docs: .venv/.mypi-test  ## write the documentation into docs/_build
 clean:  ## remove what was made; var/, where packages are kept, stays
 	rm -rf .venv build dist mypi.egg-info docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.venv/bin/python:
+.venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	    { echo "mypi needs Python 3.10 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
 
-.venv/.mypi: .venv/bin/python setup.py pyproject.toml
+.venv/.mypi: .venv/.made setup.py pyproject.toml
 	.venv/bin/python -m pip install -e .
 	@touch $@
 
-.venv/.mypi-test: .venv/bin/python setup.py pyproject.toml
+.venv/.mypi-test: .venv/.made setup.py pyproject.toml
 	.venv/bin/python -m pip install -e '.[test]'
 	@touch $@ .venv/.mypi
 

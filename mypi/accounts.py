@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -15,7 +16,7 @@ import bcrypt
 from cachetools import TTLCache
 
 _USER = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
-_HASH = re.compile(rb"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}\Z")
+_HASH = re.compile(rb"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}\Z")
 _LONGEST = 72
 """bcrypt reads no more bytes of a password; ``htpasswd -B`` cuts it there too, the library refuses instead."""
 
@@ -85,8 +86,8 @@ def parse(data: bytes) -> dict[str, bytes]:
         user, _, stored = text.partition(b":")
         if not _HASH.match(stored):
             raise AccountError(
-                f"line {number} of the htpasswd file holds no bcrypt hash; other hashes are too quickly guessed: set "
-                "the password again with `mypi htpasswd` or `htpasswd -B`"
+                f"line {number} of the htpasswd file holds no bcrypt hash (of a cost from 4 to 17); others are too "
+                "quickly guessed: set the password again with `mypi htpasswd` or `htpasswd -B`"
             )
         hashes[user.decode("utf-8", "replace")] = stored
     return hashes
@@ -99,12 +100,13 @@ def set_password(path: str, user: str, password: str | None) -> None:
     """
     if not _USER.match(user):
         raise AccountError(f"{user!r} is no user name; use letters, digits and any of _ . @ + -")
-    target = Path(path)
+    target = Path(path).resolve()
     lines = target.read_bytes().splitlines() if target.exists() else []
     others = [line for line in lines if line.partition(b":")[0].strip() != user.encode()]
     if password is None and len(others) == len(lines):
         raise AccountError(f"there is no user {user} in {path}")
     if password is not None:
+        password = password.strip()  # as the server does with what it is sent (B1.11)
         if not password or "\0" in password or len(password.encode()) > _LONGEST:
             raise AccountError(f"a password has 1 to {_LONGEST} bytes")
         others.append(user.encode() + b":" + bcrypt.hashpw(password.encode(), bcrypt.gensalt()))
@@ -112,11 +114,22 @@ def set_password(path: str, user: str, password: str | None) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Replace the file in one step, so that a server that reads it never sees half of it."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
-        fresh.write(data)
-        fresh.flush()
-        os.fsync(fresh.fileno())
-    if target.exists():
-        Path(fresh.name).chmod(target.stat().st_mode & 0o777)
-    Path(fresh.name).replace(target)
+    """Replace the file in one step, so that a server that reads it never sees half of it.
+
+    It keeps its mode and its owner: a server that may not read it any more lets nobody in.
+    """
+    descriptor, name = tempfile.mkstemp(dir=target.parent)
+    fresh = Path(name)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor is no path
+            file.write(data)
+            if target.exists():
+                before = target.stat()
+                os.fchmod(descriptor, before.st_mode & 0o777)
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -77,7 +77,9 @@ class Simple(Uploads):
     """The Simple API: every project, and each one's files."""
 
     def __getitem__(self, name: str) -> Resource:
-        return super().__getitem__(name) if name.startswith("+") else SimpleProject(self, name)
+        if name.startswith("+") and self.__name__ == "simple":
+            return super().__getitem__(name)
+        return SimpleProject(self, name)
 
 
 class SimpleProject(ProjectResource):

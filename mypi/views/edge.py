@@ -77,7 +77,9 @@ def requests(handler: Handler, registry: Any) -> Handler:
         # Pyramid would begin its traversal there, for anybody who sends the header (threat 14).
         request.environ.pop("HTTP_X_VHM_ROOT", None)
         _check_url(request)
-        if hosts and _PORT.sub("", request.host).lower() not in hosts:
+        # A load balancer asks for the health of an address, not of a name.
+        asked = hosts and request.environ["PATH_INFO"] != "/+health"
+        if asked and _PORT.sub("", request.host).lower() not in hosts:
             raise Misdirected("This index does not answer to that host name; its operator sets mypi.allowed_hosts")
         if settings.https_only:
             _check_transport(request)

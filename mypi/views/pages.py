@@ -62,6 +62,8 @@ def static(context: Root, request: Request) -> Response:
     """Send a style sheet or picture. The folder itself is no page: Pyramid would redirect to an absolute address."""
     if not request.subpath:
         raise HTTPNotFound
+    # They are tiny, and WebOb fails on "bytes=-" while it sends, when nothing of ours can answer for it any more.
+    request.environ.pop("HTTP_RANGE", None)
     return _static(context, request)
 
 

@@ -333,3 +333,21 @@ def test_the_access_log_has_one_line_for_each_request_on_one_line(held, caplog):
     assert lines[1].startswith("- - GET /caf\\xc3\\xa9 404 ")
     assert lines[2].startswith("- - GET /\\nforged 400 ")
     assert not any("secret" in line or "\n" in line for line in lines)
+
+
+@pytest.mark.parametrize("asked", ["bytes=-", "bytes=0-3", "bytes=-99999"])
+def test_static_files_are_sent_whole_whatever_range_is_asked(index, asked):
+    answer = index.get("/+static/mypi.css", headers={"Range": asked}, status=200)
+    assert answer.content_length == len(answer.body) > 1000
+
+
+def test_health_is_told_under_any_host_name(make_index):
+    guarded = make_index(allowed_hosts="pypi.example.com")
+    assert guarded.get("/+health", headers={"Host": "10.0.0.1"}, status=200).text == "ok\n"
+    guarded.get("/", headers={"Host": "10.0.0.1"}, status=421)
+
+
+def test_no_page_has_endless_addresses(index):
+    index.get("/+simple/+simple/", status=404)
+    index.get("/simple/+simple/", status=200)
+    index.get("/simple/+simple/+simple/", status=404)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+MISSING_PYTHON = "no Python of this series"
+"""How the reason of a skip begins where the machine lacks an interpreter: the one kind that CI may have."""
+
 SERIES = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 
 
@@ -56,7 +59,7 @@ def need(*series: str) -> Interpreter:
     for each in series:
         if found := find(each):
             return found
-    pytest.skip(f"no Python {' or '.join(series)} on PATH or among pyenv's versions")
+    pytest.skip(f"{MISSING_PYTHON}: {' or '.join(series)}, on PATH or among pyenv's versions")
 
 
 def _candidates(series: str) -> Iterator[Path]:

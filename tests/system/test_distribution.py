@@ -16,13 +16,12 @@ from pathlib import Path
 import pytest
 import uv
 
-from tests.system import processes
-from tests.system.interpreters import find
+from tests.system import interpreters, processes
 from tests.system.processes import ROOT, Server, environment, free_port, wheel
 
 UV = uv.find_uv_bin()
 NEEDED = ("templates/*", "static/*", "scaffold/*.ini", "py.typed")
-PYTHONS = [series for series in ("3.10", "3.11", "3.12", "3.13") if find(series)]
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def run(*command: str | Path, cwd: Path | None = None, input: str = "") -> subprocess.CompletedProcess[str]:
@@ -156,8 +155,7 @@ def test_installed_wheel_serves_an_index_from_an_empty_folder(scripts: Path, tmp
 
 @pytest.mark.parametrize("series", PYTHONS)
 def test_sdist_installs_and_serves_on_every_python_here(built: Built, tmp_path: Path, series: str) -> None:
-    found = find(series)
-    assert found is not None
+    found = interpreters.need(series)
     scripts = install(tmp_path / "venv", built.sdist, found.path)
     folder = tmp_path / "empty"
     folder.mkdir()

@@ -93,6 +93,37 @@ def test_the_file_keeps_its_mode_and_begins_private(path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
+@pytest.mark.parametrize("written", [" secret ", "secret\r"])
+def test_a_password_is_kept_without_the_blanks_that_the_server_takes_off(path, written):
+    set_password(path, "alice", written)
+    assert Htpasswd(path).verify("alice", "secret")
+
+
+def test_a_linked_file_stays_a_link_and_keeps_its_owner(path, tmp_path, monkeypatch):
+    link, owners = tmp_path / "link", []
+    link.symlink_to(path)
+    monkeypatch.setattr(accounts.os, "fchown", lambda file, *owner: owners.append(owner))
+    set_password(str(link), "bob", "other")
+    assert link.is_symlink()
+    assert owners == [(Path(path).stat().st_uid, Path(path).stat().st_gid)]
+    assert Htpasswd(path).verify("bob", "other")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(accounts.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("no")))
+    with pytest.raises(OSError, match="no"):
+        set_password(path, "bob", "other")
+    assert [file.name for file in tmp_path.iterdir()] == ["htpasswd"]
+
+
+@pytest.mark.parametrize("cost", ["03", "18", "31", "99"])
+def test_a_hash_that_costs_next_to_nothing_or_days_is_refused(tmp_path, cost):
+    file = tmp_path / "htpasswd"
+    file.write_text(f"alice:$2y${cost}${'a' * 53}\n")
+    with pytest.raises(AccountError, match="cost from 4 to 17"):
+        Htpasswd(str(file))
+
+
 @pytest.mark.parametrize("user", ["", "a:b", "a b", "a\nb", "ä"])
 def test_a_user_name_that_cannot_be_is_refused(path, user):
     with pytest.raises(AccountError, match="is no user name"):
