@@ -197,6 +197,7 @@ def swept(store: Store, times: int) -> tuple[SweptStore, Repository]:
 
 
 def test_an_upload_that_was_swept_away_adds_its_bytes_again(store: Store) -> None:
+    publish(Repository(store, store, settings()), version="0.9")
     hooked, repository = swept(store, 4)
     file = publish(repository)
     assert content(repository, file) == package()[1]
@@ -205,6 +206,7 @@ def test_an_upload_that_was_swept_away_adds_its_bytes_again(store: Store) -> Non
 
 
 def test_sweeps_without_end_are_told_as_unavailable(store: Store) -> None:
+    publish(Repository(store, store, settings()), version="0.9")
     _, repository = swept(store, 5)
     with pytest.raises(Unavailable, match="sweeps kept coming between; try again"):
         publish(repository)
@@ -213,9 +215,9 @@ def test_sweeps_without_end_are_told_as_unavailable(store: Store) -> None:
 
 
 def test_a_project_that_only_a_sweep_wrote_is_not_there(store: Store) -> None:
-    _, repository = swept(store, 5)
-    with pytest.raises(Unavailable):
-        publish(repository)
+    repository = Repository(store, store, settings(), clock=lambda: 2e9 * 2)
+    store.add(f"files/main/acme-lib/0123456789abcdef/{filename()}", io.BytesIO(b"rubbish"), 7)
+    assert [swept.project for swept in repository.sweep(ALICE, trash_days=0) if swept.deleted] == ["acme-lib"]
     assert store.read("indexes/main/acme-lib.json")
     with pytest.raises(NotFound, match="acme-lib: no such project"):
         repository.project("acme-lib")
