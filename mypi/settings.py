@@ -96,10 +96,18 @@ class StoreSettings:
     backend: type[Store]
     values: Mapping[str, Any]
 
-    def open(self) -> Store:
-        """Open the store and prove that it keeps its contract. Raises StoreError, SettingError."""
-        store = self.backend(**self.values)
-        store.check()
+    def open(self, *, catalogue: bool = True, reading: bool = False) -> Store:
+        """Open the store and prove that it keeps its contract, as a ``catalogue`` or for files only.
+
+        With ``reading`` nothing will be written, so that it can stand beside a server. Raises StoreError, SettingError.
+        """
+        store = self.backend.for_reading(**self.values) if reading else self.backend(**self.values)
+        try:
+            if not store.read_only:
+                store.check(catalogue=catalogue)
+        except BaseException:
+            store.close()
+            raise
         return store
 
 

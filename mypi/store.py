@@ -14,7 +14,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, ClassVar, NewType, Protocol
+from typing import IO, Any, ClassVar, NewType, Protocol
 
 from .options import Option
 
@@ -167,8 +167,19 @@ class Store(ABC):
     nodes: bool = False
     """Several hosts may use the store at the same time."""
 
+    read_only: bool = False
+    """The store was opened by ``for_reading`` and takes no writes, since another process may be at work in it."""
+
     spool_folder: str | None = None
     """A local folder for bytes on their way in, which a server may use for its own buffers too; None: any will do."""
+
+    @classmethod
+    def for_reading(cls, **values: Any) -> Store:
+        """Return a store that is only read from, given the values of the options.
+
+        A backend that serves one process lets it stand beside that process, and says ``read_only``. Raises StoreError.
+        """
+        return cls(**values)
 
     def open(self, key: str, start: int = 0, stop: int | None = None, *, unless: Tag | None = None) -> Reader:
         """Open an object, or its bytes from ``start`` to before ``stop``; a range beyond the end is cut to it.
@@ -228,8 +239,11 @@ class Store(ABC):
         """Return a nameless or self-removing file for bytes on their way in, where ``add`` takes it cheaply."""
         return tempfile.TemporaryFile()
 
-    def check(self) -> None:
-        """Prove at start-up that the store can keep the contract. Raises StoreError with what to do."""
+    def check(self, *, catalogue: bool = True) -> None:
+        """Prove at start-up that the store can keep the contract. Raises StoreError with what to do.
+
+        One that is no ``catalogue`` keeps files; its only document, ``store.json``, is made once and never contended.
+        """
 
     def maintain(self, before: float) -> int:
         """Clear away the store's own rubbish from before a time in seconds since 1970; return how much there was."""

@@ -6,9 +6,16 @@ import os
 
 import pytest
 
+from tests.services import CREDENTIALS
 from tests.system.interpreters import MISSING_PYTHON
 
 pytest.register_assert_rewrite("mypi.testing")
+
+# No test sees this machine's own AWS configuration; servers that tests start inherit these.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ.update(CREDENTIALS, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 NO_SKIPS = bool(os.environ.get("MYPI_NO_SKIPS"))
 """Set by .ci/run: what a user's machine may lack must be there, so a skip is a failure."""

@@ -113,7 +113,7 @@ class FilesystemStore(Store):
         """
         return self._disk.spool("(spool)")
 
-    def check(self) -> None:
+    def check(self, *, catalogue: bool = True) -> None:
         """Make the store's folders; refuse what cannot keep the contract, such as a network file system."""
         prove(self._disk)
         self._disk.settle_all()

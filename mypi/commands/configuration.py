@@ -46,9 +46,9 @@ def settings(arguments: argparse.Namespace) -> Settings:
 
 
 @contextmanager
-def repository(arguments: argparse.Namespace) -> Iterator[Repository]:
-    """Open the repository and close it again. Raises as Repository.open does."""
-    opened = Repository.open(settings(arguments))
+def repository(arguments: argparse.Namespace, *, reading: bool = False) -> Iterator[Repository]:
+    """Open the repository, perhaps only for ``reading``, and close it again. Raises as Repository.open does."""
+    opened = Repository.open(settings(arguments), reading=reading)
     try:
         yield opened
     finally:

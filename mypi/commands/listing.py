@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
 
 
 def show_list(arguments: argparse.Namespace) -> int:
-    with repository(arguments) as index:
+    with repository(arguments, reading=True) as index:
         held = index.names()
     projects = sorted(held.value.projects.items()) if held else []
     chosen = [display for name, display in projects if fnmatchcase(name, arguments.pattern.lower())]
@@ -38,7 +38,7 @@ def show_list(arguments: argparse.Namespace) -> int:
 
 
 def show_project(arguments: argparse.Namespace) -> int:
-    with repository(arguments) as index:
+    with repository(arguments, reading=True) as index:
         project = index.project(names.project(arguments.project)).value
     if arguments.json:
         print(json.dumps(json.loads(project.dump()), ensure_ascii=False, indent=2))

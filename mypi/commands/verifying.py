@@ -20,7 +20,7 @@ def add_to(commands: Any) -> None:
 def verify(arguments: argparse.Namespace) -> int:
     objects = problems = size = 0
     with (
-        repository(arguments) as index,
+        repository(arguments, reading=True) as index,
         tqdm(unit="B", unit_scale=True, desc="verify", disable=not sys.stderr.isatty()) as bar,
     ):
         for finding in index.verify():

@@ -53,12 +53,15 @@ class Repository:
         self._verifier = Verifier(files, self._catalogue)
 
     @classmethod
-    def open(cls, settings: Settings) -> Repository:
-        """Open the stores that the settings name. Raises StoreError and SettingError with what to do."""
+    def open(cls, settings: Settings, *, reading: bool = False) -> Repository:
+        """Open the stores that the settings name. Raises StoreError and SettingError with what to do.
+
+        With ``reading`` nothing will be changed, which a store that serves one process allows beside its server.
+        """
         with ExitStack() as opened:
-            files = settings.storage.open()
+            files = settings.storage.open(catalogue=settings.catalogue is None, reading=reading)
             opened.callback(files.close)
-            catalogue = settings.catalogue.open() if settings.catalogue else files
+            catalogue = settings.catalogue.open(reading=reading) if settings.catalogue else files
             if catalogue is not files:
                 opened.callback(catalogue.close)
             repository = cls(files, catalogue, settings)

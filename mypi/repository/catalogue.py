@@ -71,9 +71,12 @@ class Catalogue:
         return self.edit(name, known)
 
     def announce(self, name: str, display: str) -> None:
-        """List a project's name, before its first document is written, so that no published project is unlisted."""
-        held = self.names()
-        if held is None or name not in held.value.projects:
+        """List a project's name, before its first document is written, so that no published project is unlisted.
+
+        Names are never taken away, so any copy that has it is proof, and the store need not be asked.
+        """
+        kept = self._names.kept(keys.index(self.index))
+        if kept is None or name not in kept.value.projects:
             self._names.edit(keys.index(self.index), lambda names: names.add(name, display))
 
     def displays(self) -> Mapping[str, str]:

@@ -30,6 +30,10 @@ class _Pending(Generic[D]):
         self.change = change
         self.outcome: D | BaseException | None = None
 
+    @property
+    def refused(self) -> bool:
+        return isinstance(self.outcome, BaseException)
+
     def apply(self, before: D) -> D:
         """Apply the edit; one that refuses leaves the document to the others."""
         try:
@@ -70,6 +74,7 @@ class Documents(Generic[D]):
         self._reading = Reading(store, load, cache_size=cache_size, cache_seconds=cache_seconds)
         self.get = self._reading.get
         self.newest = self._reading.newest
+        self.kept = self._reading.kept
         self._lock = threading.Lock()
         self._gates: WeakValueDictionary[str, _Gate[D]] = WeakValueDictionary()
 
@@ -109,15 +114,23 @@ class Documents(Generic[D]):
             raise
 
     def _apply(self, key: str, batch: list[_Pending[D]]) -> None:
-        """Apply a batch by one swap, again and again until it holds."""
+        """Apply a batch by one swap, again and again until it holds.
+
+        The first try builds on the copy that is kept, unasked: where each request costs, this saves one, and a copy
+        that is not the newest is a Conflict. Only the newest may refuse an edit, or have nothing left to do for it.
+        """
         sent: set[str] = set()
+        held = self._reading.kept(key)
         for attempt in range(ATTEMPTS):
-            before, tag = self._present(key)
+            before, tag = (held.value, held.tag) if held else self._present(key)
             if before.revision in sent:
                 return  # our own swap, whose success was told as a failure
             after = before
             for each in batch:
                 after = each.apply(after)
+            if held and (after is before or any(each.refused for each in batch)):
+                held = None
+                continue
             if after is before:
                 return
             after = cast(D, after.revised(secrets.token_hex(8)))
@@ -128,6 +141,9 @@ class Documents(Generic[D]):
             except (Full, Sealed):
                 raise  # even if it can be read: the first changed nothing, the second is not durable
             except Conflict:
+                if held:
+                    held = None
+                    continue
                 time.sleep(random.uniform(0, min(0.5, 0.002 * 2**attempt)))  # noqa: S311 - spreads writers
             except Unavailable as exc:
                 self._settle(key, batch, sent, exc)

@@ -16,12 +16,17 @@ FORMAT = 1
 """The layout that this code reads and writes. A store of a newer one is refused."""
 
 
+_NO_PAIR = "mypi.storage and mypi.catalogue belong to different indexes; name a pair"
+
+
 class WrongStore(StoreError):
     """The store is not the one it should be, or is of a newer format; the message says what to do."""
 
 
 def establish(files: Store, catalogue: Store) -> str:
     """Return the id that both roles share, giving one to stores that are empty. Raises WrongStore, Unavailable."""
+    if catalogue.read_only or files.read_only:
+        return _recognised(files, catalogue)
     known = _identity(catalogue)
     if known is None:
         roles = {"mypi.storage": files} if catalogue is files else {"mypi.catalogue": catalogue, "mypi.storage": files}
@@ -33,7 +38,17 @@ def establish(files: Store, catalogue: Store) -> str:
     if there is None:
         there = _adopt(files, known, ["mypi.storage"] if _used(files) else [])
     if there != known:
-        raise WrongStore(keys.STORE, "mypi.storage and mypi.catalogue belong to different indexes; name a pair")
+        raise WrongStore(keys.STORE, _NO_PAIR)
+    return known
+
+
+def _recognised(files: Store, catalogue: Store) -> str:
+    """Return the id of stores that take no writes, and so cannot be given one."""
+    known = _identity(catalogue)
+    if known is None:
+        raise WrongStore(keys.STORE, "is missing; start the server once, which makes an index of an empty store")
+    if _identity(files) != known:
+        raise WrongStore(keys.STORE, _NO_PAIR)
     return known
 
 

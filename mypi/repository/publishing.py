@@ -68,7 +68,8 @@ class Publisher:
         for _ in range(_ROUNDS):
             file = _described(submission, artifact, event)
             self._add(project.name, file, submission, artifact)
-            self._catalogue.announce(project.name, artifact.core.name)
+            if not project.exists:
+                self._catalogue.announce(project.name, artifact.core.name)
             change = _publishing(file, artifact.core.name, project.sweeps, event)
             try:
                 return self._catalogue.edit(project.name, change).files[file.filename]
@@ -98,8 +99,10 @@ class Publisher:
 
     def register(self, core: CoreMetadata, event: Event) -> Project:
         """Note a release without files; it is never required before an upload. Raises Closed and as ``publish``."""
-        self._catalogue.present(core.project).register(str(core.version), core.summary or "", event)
-        self._catalogue.announce(core.project, core.name)
+        project = self._catalogue.present(core.project)
+        project.register(str(core.version), core.summary or "", event)
+        if not project.exists:
+            self._catalogue.announce(core.project, core.name)
         return self._catalogue.edit(
             core.project,
             lambda p: _named(p, core.name).register(str(core.version), core.summary or "", event),

@@ -103,6 +103,11 @@ class Reading(Generic[D]):
             raise outcome
         return cast(Held[D], outcome)
 
+    def kept(self, key: str) -> Held[D] | None:
+        """Return the copy that is kept, however old it is, or None; the store is not asked."""
+        copy = self._copy(key)
+        return copy.held if copy else None
+
     def keep(self, key: str, held: Held[D], size: int, asked: float) -> None:
         """Keep a document of ``size`` bytes, unless one that was asked for later is kept already."""
         copy = _Copy(held, size * _PARSED, asked)

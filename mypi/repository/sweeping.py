@@ -61,6 +61,9 @@ class Sweeper:
             # A first upload that was cut off right before its end, or a document that was lost: nobody can tell, and
             # what a restored document would name must not go. The next upload to the project ends the doubt.
             return Sweep(name, (), (), 0)
+        if before.exists and not dry_run:
+            # Where the document of the names was lost or is older than this one, its projects come back by themselves.
+            self._catalogue.announce(name, before.display)
         after = before.sweep(removed_before, event)
         doomed = _doomed(folders, before, after, older_than)
         if not dry_run and (doomed or _purged(before, after)):

@@ -11,8 +11,8 @@ from ..store import NotFound, Store, StoreError
 from . import keys
 from .catalogue import Catalogue
 
-_UNLISTED = "the project is not listed on the index page; publish a file to it, and it will be"
-_NO_NAMES = "is missing, so that no project is listed; restore it from a backup, or publish a file to each project"
+_UNLISTED = "the project is not listed on the index page; mypi sweep will list it"
+_NO_NAMES = "is missing, so that no project is listed; restore it from a backup, or run mypi sweep, which lists all"
 
 
 @dataclass(frozen=True)

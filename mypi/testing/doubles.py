@@ -20,6 +20,7 @@ class WrappedStore(Store):
         self.store = store
         self.processes = store.processes
         self.nodes = store.nodes
+        self.read_only = store.read_only
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         return self.store._open(key, start, stop, unless)
@@ -42,8 +43,8 @@ class WrappedStore(Store):
     def spool(self) -> IO[bytes]:
         return self.store.spool()
 
-    def check(self) -> None:
-        self.store.check()
+    def check(self, *, catalogue: bool = True) -> None:
+        self.store.check(catalogue=catalogue)
 
     def maintain(self, before: float) -> int:
         return self.store.maintain(before)

@@ -138,7 +138,7 @@ def test_a_list_of_names_that_is_gone_is_named_alone(store: Store, filled: Repos
     (finding,) = problems(filled)
     assert (finding.subject, finding.problem) == (
         "indexes/main.json",
-        "is missing, so that no project is listed; restore it from a backup, or publish a file to each project",
+        "is missing, so that no project is listed; restore it from a backup, or run mypi sweep, which lists all",
     )
 
 
@@ -146,8 +146,10 @@ def test_a_project_that_is_not_listed_is_named(store: Store, filled: Repository)
     put(store, "indexes/main.json", Names({"other": "other"}, "by hand").dump())
     (finding,) = problems(filled)
     assert finding.subject == "indexes/main/acme-lib.json"
-    assert finding.problem == "the project is not listed on the index page; publish a file to it, and it will be"
-    publish(filled, version="3.0")
+    assert finding.problem == "the project is not listed on the index page; mypi sweep will list it"
+    sweep(filled, dry_run=True)
+    assert problems(filled)
+    sweep(filled)
     assert not problems(filled)
 
 
