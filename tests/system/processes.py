@@ -43,8 +43,12 @@ def free_port() -> int:
 
 
 def ini(folder: Path, port: int, *, server: str = "", **settings: str) -> Path:
-    """Write an .ini file; a setting `upload_limit` is mypi.upload_limit, `storage__path` is mypi.storage.path."""
-    values = {"storage": "filesystem", "storage__path": str(folder / "var"), "upload": "everyone"} | settings
+    """Write an .ini file; a setting `upload_limit` is mypi.upload_limit, `storage__path` is mypi.storage.path.
+
+    What names no storage keeps everything in the folder.
+    """
+    kept = {} if "storage" in settings else {"storage": "filesystem", "storage__path": str(folder / "var")}
+    values = kept | {"upload": "everyone"} | settings
     lines = "\n".join(f"mypi.{name.replace('__', '.')} = {value}" for name, value in values.items())
     path = folder / f"mypi-{port}.ini"
     path.write_text(
