@@ -128,6 +128,32 @@ def test_nginx_under_a_prefix(behind: Callable[[str, str], Server], tmp_path: Pa
     assert urljoin("/pypi/simple/Acme_Lib", moved.headers["Location"]) == "/pypi/simple/acme-lib/?x=1"
 
 
+def test_nginx_before_two_nodes_goes_on_with_one(tmp_path: Path) -> None:
+    if not NGINX:
+        pytest.skip("nginx is not here; on Debian: apt-get install nginx-light")
+    inner = [processes.free_port(), processes.free_port()]
+    outer = processes.free_port()
+    block = (EXAMPLES / "nginx-nodes.conf").read_text()
+    for written, port in zip(("192.0.2.11:6543", "192.0.2.12:6543"), inner, strict=True):
+        assert written in block
+        block = block.replace(written, f"127.0.0.1:{port}")
+    place = "location / { proxy_pass http://mypi; proxy_http_version 1.1; proxy_request_buffering off; }"
+    block += f"server {{\nlisten 127.0.0.1:{outer};\nclient_max_body_size 0;\n{place}\n}}\n"
+    with (
+        processes.pserve(processes.ini(tmp_path, inner[0])) as one,
+        processes.pserve(processes.ini(tmp_path, inner[1])) as other,
+        nginx(tmp_path, outer, block) as server,
+    ):
+        packages = [wheel("acme-lib", f"{number}.0") for number in range(4)]
+        assert [server.upload(package).status for package in packages[:2]] == [200, 200]
+        one.kill()
+        for _ in range(4):
+            assert len(server.files("acme-lib")) == 2
+        assert [server.upload(package).status for package in packages[2:]] == [200, 200]
+        assert other.fetch("acme-lib", packages[0].filename) == packages[0].data
+        assert len(server.files("acme-lib")) == 4
+
+
 def test_logrotate_takes_its_file(tmp_path: Path) -> None:
     if not shutil.which("logrotate", path="/usr/sbin:/usr/bin"):
         pytest.skip("logrotate is not here; on Debian: apt-get install logrotate")
