@@ -149,6 +149,33 @@ def number(value: str) -> int:
     return int(value)
 
 
+def positive(value: str) -> int:
+    """Read a whole number of at least one.
+
+    >>> positive("0")
+    Traceback (most recent call last):
+    ...
+    ValueError: too small; write 1 or more
+    """
+    found = number(value)
+    if not found:
+        raise ValueError("too small; write 1 or more")
+    return found
+
+
+def one_of(value: str, *words: str) -> str:
+    """Take one of a few words. For the converters of options that have such.
+
+    >>> one_of("maybe", "never", "always")
+    Traceback (most recent call last):
+    ...
+    ValueError: not known here; write never or always
+    """
+    if value not in words:
+        raise ValueError(f"not known here; write {', '.join(words[:-1])} or {words[-1]}")
+    return value
+
+
 _UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 

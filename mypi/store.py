@@ -222,14 +222,13 @@ class Store(ABC):
         An object that is there from before the first entry until after the last is listed once. Memory does not grow
         with the listing. Raises Unavailable.
         """
-        if prefix and not (prefix.endswith("/") and _well_formed(prefix[:-1])):
+        if prefix and not (prefix.endswith("/") and is_key(prefix[:-1])):
             raise InvalidKey(prefix)
         return self._list(prefix)
 
     def copy(self, key: str, fresh: str) -> None:
         """Store the bytes of a file again under a fresh key. Raises as ``open`` and ``add`` do."""
-        with self.open(key) as reader:
-            self.add(fresh, reader, reader.size)
+        self._copy(_checked(key), _checked(fresh))
 
     def url(self, key: str, filename: str) -> str | None:
         """Return a link that a client may follow to the bytes instead, or None: stream them through mypi."""
@@ -251,6 +250,10 @@ class Store(ABC):
 
     def close(self) -> None:
         """Give back what the store holds open. It is not used afterwards."""
+
+    def _copy(self, key: str, fresh: str) -> None:
+        with self._open(key, 0, None, None) as reader:
+            self._add(fresh, reader, reader.size)
 
     @abstractmethod
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader: ...
@@ -274,11 +277,16 @@ def copy_exactly(key: str, source: Source, target: IO[bytes], size: int) -> None
         raise Truncated(key, f"the source did not give the {size} bytes that were announced")
 
 
-def _well_formed(key: str) -> bool:
+def is_key(key: str) -> bool:
+    """Tell whether a key is well-formed. For backends that share a place with what is none of theirs.
+
+    >>> is_key("files/main/acme/a-1.0.zip"), is_key(".hidden/a")
+    (True, False)
+    """
     return len(key) <= _LONGEST_KEY and all(map(_SEGMENT.match, key.split("/")))
 
 
 def _checked(key: str) -> str:
-    if not _well_formed(key):
+    if not is_key(key):
         raise InvalidKey(key)
     return key

@@ -1,0 +1,58 @@
+"""Clients of the SDK: set up as mypi needs them, cheap to make after the first, and safe to fork."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from typing import Any
+from weakref import WeakSet
+
+import boto3
+from botocore.config import Config
+
+from .options import Options
+
+CONNECTIONS = 64
+"""Kept open to the server by each client: more than a server of ours has threads."""
+
+_making = threading.Lock()
+_open: WeakSet[Any] = WeakSet()
+
+
+@functools.cache
+def session() -> Any:
+    """Return the session that all clients share: it has read the SDK's tables, and found the credentials."""
+    return boto3.session.Session()
+
+
+def make(chosen: Options) -> Any:
+    """Make a client, which the caller closes. Raises what the SDK raises, and ValueError for a bad endpoint."""
+    path = chosen.addressing == "auto" and chosen.endpoint is not None
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if path else chosen.addressing},
+        retries={"mode": "standard", "total_max_attempts": chosen.attempts},
+        connect_timeout=chosen.timeout,
+        read_timeout=chosen.timeout,
+        max_pool_connections=CONNECTIONS,
+        tcp_keepalive=True,
+        # Many servers break on the checksums that the SDK adds by itself; ours are Content-MD5, which all know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        user_agent_extra="mypi",
+    )
+    region = chosen.region or ("us-east-1" if chosen.endpoint else None)
+    with _making:  # a session of the SDK is not safe for threads
+        client = session().client("s3", endpoint_url=chosen.endpoint, region_name=region, config=config)
+        _open.add(client)
+    return client
+
+
+def _forget_connections() -> None:
+    """Let a forked child open connections of its own: on its parent's both would read each other's answers."""
+    for client in list(_open):
+        client.close()
+
+
+os.register_at_fork(after_in_child=_forget_connections)
