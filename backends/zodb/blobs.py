@@ -175,7 +175,7 @@ class Blobs:
 
 def layout_of(storage: Any) -> Layout | None:
     """Return the helper for the folder of blobs of a storage, or None if it keeps none."""
-    helper = getattr(storage, "fshelper", None) or getattr(getattr(storage, "blobhelper", None), "fshelper", None)
+    helper = getattr(getattr(storage, "blobhelper", storage), "fshelper", None)
     return helper if hasattr(helper, "base_dir") else None
 
 

@@ -16,6 +16,7 @@ from tests import stores
 
 class TestEmbedded(StoreContract):
     swaps = 200
+    objects = 100
 
     @pytest.fixture
     def factory(self, tmp_path: Path) -> Callable[[], Store]:
@@ -28,6 +29,7 @@ class OverServers(StoreContract):
     swaps = 50
     objects = 60
     large = 24 * 2**20
+    workers = 4
     kind: str
 
     @pytest.fixture
