@@ -101,7 +101,8 @@ class DocumentContract:
 
     def test_processes_lose_no_update(self, store: Store, factory: Callable[[], Store]) -> None:
         if not store.processes:
-            # What is declared to be missing is not tested; that one process can count is.
+            # What is declared to be missing is not tested; that one process can count is, with the place for itself.
+            store.close()
             assert len(count_alone(factory, self.workers)) == self.workers
             return
         # Spawned, not forked: nothing may depend on what a child inherits.

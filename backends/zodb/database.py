@@ -1,0 +1,161 @@
+"""Transactions on one database: each on a connection of its own, that begins with the newest state of all nodes."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TypeVar
+
+import ZODB
+from transaction import TransactionManager
+from transaction.interfaces import NoTransaction
+from ZODB.interfaces import IMVCCStorage
+from ZODB.POSException import ConflictError, POSKeyError, ReadOnlyError, StorageTransactionError
+from ZODB.serialize import StateLoadError
+
+from mypi.store import Full, Sealed, StoreError, Unavailable
+
+from ..filesystem.files import translated as translated_os_error
+from .records import Refused, class_of, harmless
+
+T = TypeVar("T")
+
+ATTEMPTS = 60
+"""How often a transaction is tried that others get in the way of."""
+
+_NO_ROOM = "53100"  # PostgreSQL's disk_full
+_POOL = 100  # connections that ZODB thinks normal; each lasts for one operation, so there are as many as threads
+_CACHE = 8 * 2**20  # bytes of objects that a connection may keep: documents of several hundred projects
+_NO_WARNING = 2**30  # documents are kept whole, whatever ZODB thinks of large records
+
+
+class Database:
+    """A database that is open, whatever storage is beneath it. Methods may be called from any thread."""
+
+    def __init__(self, storage: Any, given: Mapping[str, Any]) -> None:
+        self.storage = storage
+        _guard(storage)
+        self._db = ZODB.DB(
+            storage,
+            pool_size=max(_POOL, given.get("pool_size") or 0),
+            pool_timeout=300,
+            cache_size=given.get("cache_size") or 5000,
+            cache_size_bytes=given.get("cache_size_bytes") or _CACHE,
+            large_record_size=_NO_WARNING,
+            class_factory=class_of,
+        )
+        _guard(storage)
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other processes and hosts may use the same database: its storage is a client of a server."""
+        return IMVCCStorage.providedBy(self.storage) or hasattr(self.storage, "server_sync")
+
+    def run(self, key: str, work: Callable[[Any], T]) -> T:
+        """Call ``work`` with a connection, again while others get in the way, and end its transaction.
+
+        ``work`` commits what it wrote through ``commit``. Raises its StoreErrors; Unavailable, which after the commit
+        of a write means "perhaps".
+        """
+        trouble: Exception | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(secrets.randbelow(1000) / 1000 * min(0.2, 0.002 * 2**attempt))
+            try:
+                with self._connection() as connection:
+                    return work(connection)
+            except StoreError:
+                raise
+            except ConflictError as exc:
+                # Nothing was written. A split of a tree's bucket, a pack, a row that somebody locks: not our caller's.
+                trouble = exc
+            except Exception as exc:
+                raise self._translated(key, exc) from exc
+        raise Unavailable(key, "too many others write to the database at this moment; try again") from trouble
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        # Explicit: a connection is taken from the pool before it asks the server anything, so that it always returns.
+        manager = TransactionManager(explicit=True)
+        connection = self._db.open(manager)
+        with ExitStack() as held:
+            held.callback(connection.close)
+            held.callback(_abort, manager)
+            manager.begin()
+            yield connection
+
+    def _translated(self, key: str, exc: Exception) -> StoreError:
+        """Return the StoreError for an error of ZODB, of a storage or of the server beneath it."""
+        refused = exc if isinstance(exc, Refused) else exc.__cause__
+        if isinstance(refused, Refused):
+            return StoreError(
+                key,
+                f"a record of the database names the class {refused}, which mypi never stores, and was not read; find "
+                "out who writes to the database",
+            )
+        if getattr(getattr(self.storage, "_file", None), "closed", False):
+            return Sealed(key, f"a write failed ({exc}); mend the disk, restart mypi, run mypi verify")
+        if isinstance(exc, OSError):
+            return translated_os_error(key, exc)
+        if isinstance(exc, ReadOnlyError):
+            return Unavailable(key, "the database takes no writes; it was opened, or is served, read-only")
+        if isinstance(exc, POSKeyError | StateLoadError):
+            return StoreError(key, f"the database is damaged ({brief(exc)}); restore it from a backup")
+        if getattr(exc, "pgcode", None) == _NO_ROOM:
+            return Full(key, "no room left on the disk of the database; free some or give more")
+        return Unavailable(key, f"the database does not answer ({brief(exc)}); is its server running?")
+
+    def pack(self, before: float) -> None:
+        """Forget what was deleted or replaced before a time, now at the latest. Raises Unavailable."""
+        try:
+            self._db.pack(min(before, time.time()))
+        except Exception as exc:
+            raise self._translated("(pack)", exc) from exc
+
+    def close(self) -> None:
+        """Close every connection; what a server that went away makes of it does not matter any more."""
+        with suppress(KeyError, StorageTransactionError):
+            self._db.close()
+        with suppress(AttributeError):  # ZODB has let go of a storage that it closed
+            self._db.storage.close()
+
+
+def commit(connection: Any) -> None:
+    """Commit the transaction of a connection."""
+    connection.transaction_manager.commit()
+
+
+def brief(exc: BaseException) -> str:
+    """Return the first line of an error's message, or its name."""
+    return next(iter(str(exc).strip().splitlines()), "") or type(exc).__name__
+
+
+def _abort(manager: TransactionManager) -> None:
+    with suppress(NoTransaction):
+        manager.abort()
+
+
+def _guard(storage: Any) -> None:
+    """Have every record checked before ZODB resolves a conflict in it, which would import what the record names.
+
+    This is ZODB's hook for storages that compress or encrypt; a wrapper around a storage resolves none itself.
+    """
+    inner = getattr(storage, "_BlobStorage__storage", storage)
+    inner._crs_untransform_record_data = harmless
+    # RelStorage hands both on to its instances where this one is not the class' own.
+    inner._crs_transform_record_data = lambda record: record
+
+
+class _Brief(logging.Filter):
+    """Lets ZODB name what it could not load in one line: the error itself is raised, and told where it matters."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True
+
+
+for _name in ("ZODB.Connection", "ZODB.DB"):
+    logging.getLogger(_name).addFilter(_Brief())

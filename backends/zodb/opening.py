@@ -1,0 +1,170 @@
+"""From the options to a storage: by a folder, a URI or a zodb.conf, with a sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import ZConfig
+from ZODB.config import getDbSchema
+from ZODB.POSException import ConflictError
+
+from mypi.options import SettingError
+from mypi.store import StoreError, Unavailable
+
+from .database import Database, brief
+from .records import Refused
+
+PATIENCE = 5
+"""Seconds for which a request waits for a server that is away, unless the URI says otherwise."""
+
+_UNSAID = {"zeo": {"wait_timeout": PATIENCE}, "postgres": {"connect_timeout": PATIENCE, "commit_lock_timeout": 10}}
+_ZEO_DEFAULT = 30
+_ATTEMPTS = 5  # of opening a database that several nodes make at the same moment
+_EXTRAS = {"zeo": "zeo", "postgres": "postgresql", "postgresql": "postgresql"}
+
+
+def by_uri(uri: str) -> Database:
+    """Open the database that a ZODB URI names. Raises SettingError, Unavailable."""
+    import zodburi
+
+    shown = masked(uri)
+    scheme = uri.partition(":")[0]
+    try:
+        factory, given = zodburi.resolve_uri(_completed(uri, scheme))
+    except zodburi.NoResolverForScheme as exc:
+        raise SettingError(f"uri = {shown}: {_unknown(scheme)}") from exc
+    except zodburi.UnknownDatabaseKeywords as exc:
+        raise SettingError(f"uri = {shown}: unknown parameters {', '.join(exc.kw)}") from exc
+    except Exception as exc:
+        raise SettingError(f"uri = {shown}: not a ZODB URI ({hidden(brief(exc), uri)})") from exc
+    return _opened(shown, factory, given, lambda text: hidden(text, uri))
+
+
+def by_conf(path: str) -> Database:
+    """Open the database that a zodb.conf describes. Raises SettingError, Unavailable."""
+    try:
+        config, _ = ZConfig.loadConfig(getDbSchema(), path)
+    except (ZConfig.ConfigurationError, OSError) as exc:
+        raise SettingError(f"conf = {path}: {brief(exc)}") from exc
+    if len(config.database) != 1:
+        raise SettingError(f"conf = {path}: describes {len(config.database)} databases; leave one <zodb>")
+    section = config.database[0].config
+    described = section.storage
+    if getattr(described.config, "wait_timeout", None) == _ZEO_DEFAULT:
+        described.config.wait_timeout = PATIENCE
+    given = {name: getattr(section, name) for name in ("pool_size", "cache_size", "cache_size_bytes")}
+    return _opened(path, described.open, given, str)
+
+
+def _opened(shown: str, factory: Callable[[], Any], given: Mapping[str, Any], hide: Callable[[str], str]) -> Database:
+    with quiet():
+        for attempt in range(_ATTEMPTS):
+            try:
+                return database(factory(), given)
+            except (SettingError, StoreError):
+                raise
+            except Exception as exc:
+                if attempt + 1 == _ATTEMPTS or not _raced(exc):
+                    raise explained(shown, exc, hide) from exc
+    raise AssertionError("the last attempt raises or returns")
+
+
+def database(storage: Any, given: Mapping[str, Any]) -> Database:
+    """Make a database of an open storage, which is closed if that fails."""
+    try:
+        if hasattr(storage, "server_sync"):
+            # Every transaction asks the server first: a read right after another client's commit is stale otherwise.
+            storage.server_sync = True
+            storage.sync = getattr(storage, "ping", storage.sync)
+            storage._server.timeout = min(storage._server.timeout, 2 * PATIENCE)
+        return Database(storage, given)
+    except BaseException:
+        storage.close()
+        raise
+
+
+def explained(shown: str, exc: Exception, hide: Callable[[str], str]) -> Exception:
+    """Return the StoreError or SettingError for an error of opening a database."""
+    said = hide(brief(exc))
+    names = {kind.__name__ for kind in type(exc).__mro__}
+    if "LockError" in names:
+        return Unavailable(
+            shown,
+            "is in use by another process, such as a server; stop that one first, or keep the database in ZEO or "
+            "PostgreSQL (mypi.storage.uri), which several processes share",
+        )
+    if "ClientDisconnected" in names:
+        return Unavailable(
+            shown, "the ZEO server does not answer; start it, or correct its address and the name of its storage"
+        )
+    if "DriverNotAvailableError" in names or isinstance(exc, ImportError):
+        return SettingError(f"{shown}: {said}; pip install 'mypi[postgresql]' brings RelStorage and its driver")
+    if "OperationalError" in names:
+        return Unavailable(shown, f"{said}; is PostgreSQL running, and are user, password and database right?")
+    if "ProgrammingError" in names:
+        # It quotes what it could not read, which may be a part of the password.
+        return SettingError(f"{shown}: PostgreSQL does not understand this; write a password of letters and digits")
+    if isinstance(exc, Refused):
+        return StoreError(shown, f"is no database of mypi: a record names the class {exc}")
+    return Unavailable(shown, f"cannot be opened ({said})")
+
+
+def _raced(exc: Exception) -> bool:
+    """Tell whether another node made the same database at the same moment, so that a second look finds it made."""
+    codes = {"23505", "42P07", "42710", "42723", "XX000", "40001", "40P01"}
+    return isinstance(exc, ConflictError) or getattr(exc, "pgcode", None) in codes
+
+
+def _completed(uri: str, scheme: str) -> str:
+    """Add the parameters that a request's patience needs, where the URI does not say them itself."""
+    said = dict(parse_qsl(urlsplit(uri).query, keep_blank_values=True))
+    missing = {name: value for name, value in _UNSAID.get(scheme, {}).items() if name not in said}
+    added = "&".join(f"{name}={value}" for name, value in missing.items())
+    return f"{uri}{'&' if '?' in uri else '?'}{added}" if added else uri
+
+
+def _unknown(scheme: str) -> str:
+    if scheme == "postgresql":
+        return "write postgres:// instead of postgresql://"
+    if scheme in _EXTRAS:
+        return f"what serves {scheme}:// is not installed; pip install 'mypi[{_EXTRAS[scheme]}]'"
+    return f"nothing serves {scheme}://; write file://, zeo:// or postgres://"
+
+
+def masked(uri: str) -> str:
+    """Hide what a URI must not tell.
+
+    >>> masked("postgres://mypi:geheim@db/mypi?blob_dir=/var/blobs")
+    'postgres://mypi:(hidden)@db/mypi?blob_dir=/var/blobs'
+    >>> masked("zeo://db:9991?username=mypi&password=geheim")
+    'zeo://db:9991?username=mypi&password=(hidden)'
+    """
+    uri = re.sub(r"(//[^:/?#]*):.*@", r"\1:(hidden)@", uri)
+    return re.sub(r"(password=)[^&#]*", r"\1(hidden)", uri)
+
+
+def hidden(text: str, uri: str) -> str:
+    """Take the secrets of a URI out of somebody else's message."""
+    found = re.findall(r"//[^:/?#]*:(.*)@", uri) + re.findall(r"password=([^&#]*)", uri)
+    for secret in filter(None, found):
+        text = text.replace(secret, "(hidden)")
+    return text
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries from writing tracebacks of what is raised anyway, and told in a sentence."""
+    loggers = [logging.getLogger(name) for name in ("ZODB", "ZEO", "relstorage", "zc.lockfile")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
