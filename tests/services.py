@@ -54,6 +54,8 @@ class Service(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.place = folder
+        """Where the server runs."""
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log"
 
@@ -95,7 +97,7 @@ class Service(ABC):
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **self.environ()},
-                cwd=self.folder,
+                cwd=self.place,
                 start_new_session=True,
             )
 
@@ -175,19 +177,22 @@ class Rclone(Service):
 
 
 class Postgres(Service):
-    """A PostgreSQL instance of its own; it refuses to run as root, so root starts it as another user."""
+    """A PostgreSQL instance of its own; it refuses to run as root, so root starts it as another user.
+
+    That user cannot enter pytest's own folders, so the data lie in another one, which goes with the tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.programs = _postgres_programs()
         self.port = free_port()
-        self.data = folder / "data"
+        self.place = Path(tempfile.mkdtemp(prefix="mypi-postgres-"))
+        atexit.register(shutil.rmtree, self.place, ignore_errors=True)
+        self.data = self.place / "data"
         self.user = _AS_POSTGRES if _root() else []
         if _root():
             postgres = _user("postgres")
-            for place in (folder, *_private_parents(folder)):
-                place.chmod(place.stat().st_mode | 0o711)
-            os.chown(folder, postgres.pw_uid, postgres.pw_gid)
+            os.chown(self.place, postgres.pw_uid, postgres.pw_gid)
         self._run("initdb", "-D", str(self.data), "-U", "mypi", "--auth=trust", "--no-sync", "-E", "UTF8")
 
     def _run(self, program: str, *words: str) -> None:
@@ -196,7 +201,7 @@ class Postgres(Service):
             capture_output=True,
             text=True,
             check=False,
-            cwd=self.folder,
+            cwd=self.place,
         )
         if done.returncode:
             raise NotReady(f"{program} failed: {done.stderr}")
@@ -204,7 +209,7 @@ class Postgres(Service):
     def command(self) -> list[str]:
         return [
             *self.user, str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port),
-            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
+            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.place}",
             "-c", "max_connections=300",
         ]  # fmt: skip
 
@@ -344,11 +349,6 @@ def _user(name: str) -> pwd.struct_passwd:
         return pwd.getpwnam(name)
     except KeyError as exc:
         raise Missing(f"PostgreSQL refuses to run as root, and there is no user {name}") from exc
-
-
-def _private_parents(folder: Path) -> list[Path]:
-    """Return the folders on the way that only their owner may enter, such as pytest's own."""
-    return [place for place in folder.parents if not place.stat().st_mode & 0o001]
 
 
 def _bucket_answers(endpoint: str, bucket: str) -> bool:
