@@ -129,7 +129,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_A2_each_client_gets_the_form_it_can_read(held, page):
+def test_each_client_gets_the_form_it_can_read(held, page):
     for _rule, accept, expected in TABLE:
         check_form(held.get(page, headers={"Accept": accept} if accept else {}), expected)
 
@@ -265,7 +265,7 @@ def test_A3_5_small_pages_are_sent_as_they_are(held):
     assert "Content-Encoding" not in raw(held, JSON, "gzip").headers
 
 
-def test_the_next_request_sees_what_was_published(held):
+def test_A3_2_the_next_request_sees_what_was_published(held):
     before = held.json("acme-lib")
     held.publish(*wheel(version="1.1"))
     assert len(held.json("acme-lib")["files"]) == len(before["files"]) + 1
