@@ -23,7 +23,7 @@ SIMPLE = (
     Rule("A2.11", "MUST", "Types are compared without regard to case."),
     Rule("A2.12", "SHOULD", "An Accept header that cannot be read counts as none."),
     Rule("A2.13", "SHOULD", "Of types that weigh the same, JSON wins if it is asked for by name."),
-    Rule("A2.14", "MAY", "A type in the query, as `format`, goes before the header; an unknown one is 406."),
+    Rule("A2.14", "MAY", "A type in the query, as format, goes before the header; an unknown one is 406."),
     Rule("A2.15", "MUST CLIENT", "Every answer with a body names its type."),
     Rule("A2.16", "SHOULD", "The parameters of a type in Accept do not hinder its being found."),
     Rule("A3.1", "CLIENT PYPI", "Who names the ETag of what they have gets 304; each form has an ETag of its own."),
