@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 import pytest
 
 from tests import conformance
-from tests.conformance import RULES, TAGS, Rule
+from tests.conformance import RULES, TAGS, Rule, rule
 
 NAMES = conformance.collect(Path(__file__).parent)
 
@@ -17,15 +18,20 @@ def test_every_rule_has_a_test_or_a_reason_and_every_test_names_a_rule() -> None
 
 
 def test_every_rule_is_one_sentence_with_tags() -> None:
-    for rule in RULES:
-        assert rule.sentence.endswith("."), rule.id
-        assert rule.reason.endswith((".", "")), rule.id
-        assert rule.tags and set(rule.tags.split()) <= set(TAGS), rule.id
+    for each in RULES:
+        assert each.sentence.endswith("."), each.id
+        assert not each.reason or each.reason.endswith("."), each.id
+        assert each.tags and set(each.tags.split()) <= set(TAGS), each.id
+
+
+@pytest.mark.parametrize("module", [conformance, rule])
+def test_examples_run(module) -> None:
+    assert doctest.testmod(module) == (0, 1)
 
 
 def test_reasons_are_few() -> None:
     """A list that explains everything away proves nothing."""
-    assert sum(1 for rule in RULES if rule.reason) <= 20
+    assert sum(1 for each in RULES if each.reason) <= 20
 
 
 PROVEN, LEFT_OUT = Rule("A9.1", "MUST", "It is."), Rule("A9.2 odd-one", "MAY", "It may be.", "It need not be.")

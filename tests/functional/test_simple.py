@@ -161,7 +161,9 @@ def test_A2_14_format_in_the_query_wins_over_accept(held, page):
 
 
 def test_A2_15_every_answer_names_its_type(held):
-    for page in (*PAGES, "/", "/simple", "/simple/nothing/", "/robots.txt", "/+health", "/+static/mypi.css"):
+    file = held.url("acme-lib", "Acme.Lib-1.0-py3-none-any.whl")
+    others = ("/", "/simple", "/simple/nothing/", "/robots.txt", "/+health", "/+static/mypi.css")
+    for page in (*PAGES, *others, file, f"{file}.metadata", f"{file}.asc"):
         assert held.get(page, expect_errors=True).headers["Content-Type"]
 
 

@@ -227,6 +227,15 @@ def test_B1_9_C_identity_the_archive_has_the_last_word(refusing, inside):
     assert answer.status != "400 Bad Request"
 
 
+def test_B1_9_pages_show_what_the_archive_says_and_not_the_form(index):
+    name, content = wheel(requires_python=">=3.8", metadata_version="2.2")
+    index.publish(name, content, requires_python=">=9", metadata_version="2.3", requires_dist="other")
+    assert index.json("acme-lib")["files"][0]["requires-python"] == ">=3.8"
+    described = index.get(index.url("acme-lib", name) + ".metadata").text
+    assert "Metadata-Version: 2.2" in described
+    assert "other" not in described
+
+
 def test_B1_10_unknown_fields_and_every_spelling_of_the_known_ones_are_taken(index):
     more = {"import_names": "x", "provides_extras": "y", "license_files": "z", "dynamic": "w", "a_new_field": "v"}
     index.publish(NAME, CONTENT, **more)
