@@ -5,13 +5,14 @@ from importlib.metadata import version as installed
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+sys.path.append(str(Path(__file__).parent.parent / "tests"))  # the list of rules lies beside what proves them
 
 project = "mypi"
 author = "the mypi developers"
 project_copyright = author
 version = release = installed("mypi")
 
-extensions = ["sphinx.ext.autodoc", "reference"]
+extensions = ["sphinx.ext.autodoc", "reference", "checklist"]
 exclude_patterns = ["_build"]
 default_role = "literal"
 highlight_language = "none"

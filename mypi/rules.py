@@ -14,6 +14,7 @@ from email.utils import getaddresses
 from functools import cache, partial
 from types import MappingProxyType
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mypi.artifacts import Artifact
@@ -143,8 +144,16 @@ def _licence_files(artifact: Artifact, _: Release) -> str | None:
 
 
 def _licence_fields(artifact: Artifact, _: Release) -> str | None:
-    both = artifact.core.license and artifact.core.license_expression
-    return "License and License-Expression exclude each other: remove License" if both else None
+    expression = artifact.core.license_expression
+    if not expression:
+        return None
+    if artifact.core.license:
+        return "License and License-Expression exclude each other: remove License"
+    try:
+        canonicalize_license_expression(expression)
+    except InvalidLicenseExpression as exc:
+        return f"License-Expression is not one of SPDX ({exc}): write one such as MIT OR Apache-2.0"
+    return None
 
 
 def _summary(artifact: Artifact, _: Release) -> str | None:
@@ -218,7 +227,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "long-summary": Rule(f"A summary of more than {_LONGEST_SUMMARY} characters (C5).", _summary),
         "long-labels": Rule(f"A Project-URL whose label has more than {_LONGEST_LABEL} characters (C5).", _labels),
         "emails": Rule("An e-mail field with something else in it (C5).", _emails),
-        "licence-fields": Rule("License beside License-Expression (C5).", _licence_fields),
+        "licence-fields": Rule(
+            "License beside License-Expression, or one that SPDX does not know (C5).", _licence_fields
+        ),
         "stdlib-names": Rule("A project named like a module of Python's standard library (C7).", _stdlib_names),
         "closed-release": Rule("A file for a release that is older than 14 days (C16).", _closed_release),
         "one-sdist-per-release": Rule("A second sdist for one release (C17).", _one_sdist),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
+import threading
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from mypi import server
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -86,3 +91,17 @@ def path_of(base: str, link: str) -> str:
 def last_segment(link: str) -> str:
     """The file name that pip and uv take from a link (A4.2)."""
     return unquote(urlsplit(link).path.rpartition("/")[2])
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an application by mypi's own server, in a thread, until the block ends; gives its port of loopback."""
+    service = server.service(app, listen="127.0.0.1:0", graceful_timeout="3")
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        yield int(service.listeners[0].effective_port)
+    finally:
+        service.stop()
+        thread.join(15)
+        assert not thread.is_alive()

@@ -74,7 +74,7 @@ def test_A6_3_artifacts_are_octet_streams_that_nobody_unpacks(index, made):
         assert answer.headers["Content-Length"] == str(len(content))
 
 
-def test_A6_4_head_tells_the_size_and_that_ranges_are_served(held, url):
+def test_A1_7_A6_4_head_tells_the_size_and_that_ranges_are_served(held, url):
     answer = held.head(url)
     assert answer.headers["Content-Length"] == str(SIZE)
     assert answer.headers["Accept-Ranges"] == "bytes"
@@ -179,7 +179,7 @@ def test_a_removed_file_is_gone_at_once_and_back_when_restored(held, url):
     assert held.get(url).body == CONTENT
 
 
-def test_a_yanked_file_is_still_served(held, url):
+def test_A7_yank_leaves_the_file_where_it_is(held, url):
     held.repository.yank("acme-lib", [NAME], "broken", ACTOR)
     assert held.get(url).body == CONTENT
 

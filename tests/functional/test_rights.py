@@ -7,9 +7,10 @@ import shutil
 
 import pytest
 
+from mypi.accounts import set_password
 from mypi.resources import SimpleProject
 from tests.builders import wheel
-from tests.functional.support import UV_PUBLISH, basic
+from tests.functional.support import UV, UV_PUBLISH, basic
 
 NAME, CONTENT = wheel()
 JUNK = ["Basic", "Basic !!!", 'Basic "x"', "Basic YWxpY2U=", "Bearer x", 'Digest username="x"', "x", "", "Basic \xff"]
@@ -42,7 +43,7 @@ def test_an_open_index_does_not_look_at_credentials(index, junk):
 
 
 @pytest.mark.parametrize("action", ["file_upload", "submit", "verify", "doc_upload", "nonsense"])
-def test_B1_11_missing_or_wrong_credentials_are_401_with_the_realm_that_distutils_knows(store, users, action):
+def test_B1_11_C2_missing_or_wrong_credentials_are_401_with_the_realm_that_distutils_knows(store, users, action):
     before = keys(store)
     for given in ("", *JUNK, *basic("alice", "wrong").values(), *basic("nobody", "wonder").values()):
         headers = {"Authorization": given} if given else {}
@@ -67,7 +68,7 @@ def test_B1_11_stray_white_space_around_a_password_is_forgiven(users):
     publish(users, basic("alice", " wonder\n"))
 
 
-def test_B1_11_who_may_not_publish_gets_403_that_names_who_and_what(store, make_index, htpasswd):
+def test_B1_11_C8_who_may_not_publish_gets_403_that_names_who_and_what(store, make_index, htpasswd):
     index = make_index(upload="user:alice", htpasswd=htpasswd)
     before = keys(store)
     answer = publish(index, BOB, status=403)
@@ -86,7 +87,7 @@ def test_B1_11_a_project_may_have_narrower_rights_than_the_index(store, users, m
     publish(users, ALICE)
 
 
-def test_B1_11_uploads_that_are_switched_off_are_403_whoever_asks(make_index, htpasswd):
+def test_B1_11_C2_uploads_that_are_switched_off_are_403_whoever_asks(make_index, htpasswd):
     index = make_index(upload="nobody", htpasswd=htpasswd)
     for headers in ({}, ALICE):
         answer = publish(index, headers, status=403)
@@ -95,10 +96,35 @@ def test_B1_11_uploads_that_are_switched_off_are_403_whoever_asks(make_index, ht
     assert "Publish" not in index.get("/").text
 
 
-def test_B1_12_uv_reads_why_it_was_refused(users):
+def test_B1_12_B2_refused_uv_reads_why(users):
     answer = users.post("/", {}, headers={"Accept": UV_PUBLISH}, status=401)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json["code"].startswith("401")
+
+
+@pytest.mark.parametrize(("who", "status"), [("alice", 401), ("bob", 403)])
+@pytest.mark.parametrize("accept", ["*/*", UV_PUBLISH, None])
+def test_B2_refused_tells_why_wherever_the_client_looks(make_index, htpasswd, who, status, accept):
+    index = make_index(upload="user:alice", htpasswd=htpasswd)
+    headers = basic(who, "builder") | ({"Accept": accept} if accept else {})
+    answer = publish(index, headers, status=status)
+    why = {401: "The user name or password is wrong", 403: "bob has no right to upload on this index"}[status]
+    assert answer.status == f"{status} {why}"
+    assert why in answer.text
+
+
+def test_B2_token_is_a_user_like_any_other(make_index, tmp_path):
+    path = tmp_path / "htpasswd"
+    set_password(str(path), "__token__", "pypi-AgEIcHlwaS5vcmc")
+    index = make_index(upload="user:__token__", htpasswd=str(path))
+    publish(index, basic("__token__", "pypi-AgEIcHlwaS5vcmc"))
+    publish(index, basic("__token__", "pypi-other"), status=401)
+
+
+def test_B2_check_url_that_needs_credentials_is_401_and_the_upload_is_taken(make_index, htpasswd):
+    index = make_index(read="users", upload="users", htpasswd=htpasswd)
+    index.get("/simple/acme-lib/", headers={"Accept": UV}, status=401)
+    publish(index, ALICE)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_A2_each_client_gets_the_form_it_can_read(held, page):
+def test_each_client_gets_the_form_it_can_read(held, page):
     for _rule, accept, expected in TABLE:
         check_form(held.get(page, headers={"Accept": accept} if accept else {}), expected)
 
@@ -161,7 +161,9 @@ def test_A2_14_format_in_the_query_wins_over_accept(held, page):
 
 
 def test_A2_15_every_answer_names_its_type(held):
-    for page in (*PAGES, "/", "/simple", "/simple/nothing/", "/robots.txt", "/+health", "/+static/mypi.css"):
+    file = held.url("acme-lib", "Acme.Lib-1.0-py3-none-any.whl")
+    others = ("/", "/simple", "/simple/nothing/", "/robots.txt", "/+health", "/+static/mypi.css")
+    for page in (*PAGES, *others, file, f"{file}.metadata", f"{file}.asc"):
         assert held.get(page, expect_errors=True).headers["Content-Type"]
 
 
@@ -265,7 +267,7 @@ def test_A3_5_small_pages_are_sent_as_they_are(held):
     assert "Content-Encoding" not in raw(held, JSON, "gzip").headers
 
 
-def test_the_next_request_sees_what_was_published(held):
+def test_A3_2_the_next_request_sees_what_was_published(held):
     before = held.json("acme-lib")
     held.publish(*wheel(version="1.1"))
     assert len(held.json("acme-lib")["files"]) == len(before["files"]) + 1

@@ -66,23 +66,23 @@ def test_A5_4_versions_are_normalised_unique_and_oldest_first(index):
     }
 
 
-def test_A5_5_the_address_is_relative_without_a_query_and_ends_in_the_file_name(index, entry):
+def test_A5_5_url_is_relative_without_a_query_and_ends_in_the_file_name(index, entry):
     assert entry["filename"] == WHEEL == last_segment(entry["url"])
     assert not set("?#") & set(entry["url"])
     index.get(path_of("/simple/acme-lib/", entry["url"]))
 
 
-def test_A5_5_the_only_hash_is_a_lower_case_sha256(index, entry):
+def test_A5_5_hashes_are_a_lower_case_sha256_alone(index, entry):
     content = index.get(path_of("/simple/acme-lib/", entry["url"])).body
     assert entry["hashes"] == {"sha256": hashlib.sha256(content).hexdigest()}
 
 
-def test_A5_5_the_size_is_a_number(index, entry):
+def test_A5_5_size_is_a_number(index, entry):
     assert entry["size"] == len(wheel(requires_python=">=3.8,<4")[1])
     assert type(entry["size"]) is int
 
 
-def test_A5_5_the_upload_time_is_in_the_one_form_that_every_client_reads(entry):
+def test_A5_5_upload_time_is_in_the_one_form_that_every_client_reads(entry):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", entry["upload-time"])
 
 
@@ -92,7 +92,7 @@ def test_A5_5_requires_python_is_there_as_it_was_written_or_not_at_all(index, en
     assert "requires-python" not in index.json("beta")["files"][0]
 
 
-def test_A5_5_core_metadata_is_told_of_wheels_and_never_under_the_old_name(index, entry):
+def test_A5_5_core_metadata_A5_5_dist_info_metadata_is_told_of_wheels_and_never_under_the_old_name(index, entry):
     index.publish(*sdist("beta"))
     assert entry["core-metadata"].keys() == {"sha256"}
     assert index.json("beta")["files"][0]["core-metadata"] is False
@@ -107,14 +107,14 @@ def test_A5_5_yanked_is_a_boolean_or_a_reason_and_never_null_or_empty(index, ent
     assert index.json("acme-lib")["files"][0]["yanked"] == "broken"
 
 
-def test_A5_5_a_signature_is_told_where_there_is_one(index, entry):
+def test_A5_5_gpg_sig_is_told_where_there_is_one(index, entry):
     assert "gpg-sig" not in entry
     index.publish(*sdist(), gpg_signature="-----BEGIN PGP SIGNATURE-----\n")
     told = {each["filename"]: each.get("gpg-sig") for each in index.json("acme-lib")["files"]}
     assert told == {WHEEL: None, "acme_lib-1.0.tar.gz": True}
 
 
-def test_A5_5_nothing_in_a_page_is_null(index):
+def test_A5_5_project_status_and_nothing_else_in_a_page_is_null(index):
     index.publish(*wheel())
     index.publish(*sdist())
     assert "null" not in index.get("/simple/acme-lib/", headers={"Accept": JSON}).text

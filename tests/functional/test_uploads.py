@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 
 import pytest
 
@@ -10,7 +12,7 @@ from mypi.model import Actor
 from mypi.store import Full, Unavailable
 from mypi.testing import FaultyStore, Point
 from tests.builders import sdist, wheel
-from tests.functional.support import UV_PUBLISH
+from tests.functional.support import UV, UV_PUBLISH
 
 ACTOR = Actor("tester", "test")
 NAME, CONTENT = wheel()
@@ -43,9 +45,9 @@ def digests(content: bytes) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_B1_1_a_good_upload_is_exactly_200_at_every_address(index, place):
+def test_B1_1_C27_a_good_upload_is_exactly_200_at_every_address(index, place):
     answer = index.publish(NAME, CONTENT, url=place)
-    assert answer.status == "200 OK"
+    assert (answer.status, answer.body) == ("200 OK", b"")
     assert [file["filename"] for file in index.json("acme-lib")["files"]] == [NAME]
 
 
@@ -124,7 +126,7 @@ def test_B1_3_the_protocol_is_1_where_nothing_is_said(index):
 
 
 @pytest.mark.parametrize("spelling", ["protocol_version", "protcol_version"])
-def test_B1_3_another_protocol_is_refused(refusing, spelling):
+def test_B1_3_C3_another_protocol_is_refused(refusing, spelling):
     answer = refusing.publish(NAME, CONTENT, **{"protocol_version": None, spelling: "2"}, status=400)
     assert "protocol" in answer.status
 
@@ -136,7 +138,7 @@ def test_B1_4_B1_8_a_required_field_that_is_absent_is_named(refusing, missing):
         assert missing in answer.status
 
 
-def test_B1_4_the_file_is_required(refusing):
+def test_B1_4_C6_the_file_is_required(refusing):
     form = METADATA | {":action": "file_upload", "filetype": "sdist"}
     assert "content" in refusing.post("/", form, status=400).status
 
@@ -148,7 +150,7 @@ def test_B1_4_pyversion_says_nothing_that_the_file_name_does_not(index, pyversio
 
 
 @pytest.mark.parametrize("filetype", ["bdist_egg", "bdist_wininst", "bdist_dumb", "wheel", "sdist"])
-def test_B1_4_a_file_type_that_does_not_fit_is_refused(refusing, filetype):
+def test_B1_4_C4_a_file_type_that_does_not_fit_is_refused(refusing, filetype):
     answer = refusing.publish(NAME, CONTENT, filetype=filetype, status=400)
     assert filetype in answer.status
 
@@ -169,20 +171,20 @@ def test_B1_5_each_digest_alone_suffices_in_either_case(index, field, spelling):
 
 
 @pytest.mark.parametrize("field", ["md5_digest", "sha256_digest", "blake2_256_digest"])
-def test_B1_5_every_digest_that_was_sent_must_match(refusing, field):
+def test_B1_5_C13_every_digest_that_was_sent_must_match(refusing, field):
     wrong = digests(CONTENT) | {field: digests(b"other")[field]}
     answer = refusing.publish(NAME, CONTENT, **wrong, status=400)
     assert field in answer.status
 
 
 @pytest.mark.parametrize("field", ["md5_digest", "sha256_digest", "blake2_256_digest"])
-def test_B1_5_a_malformed_digest_is_refused(refusing, field):
+def test_B1_5_C4_a_malformed_digest_is_refused(refusing, field):
     for value in ("x", "0" * 63, "z" * 64, "ü" * 32, "1B2M2Y8AsgTpgAmY7PhCfg==", "0" * 1000):
         answer = refusing.publish(NAME, CONTENT, **digests(CONTENT) | {field: value}, status=400)
         assert field in answer.text
 
 
-def test_B1_5_no_digest_at_all_is_refused(refusing):
+def test_B1_5_C4_no_digest_at_all_is_refused(refusing):
     assert "digest" in refusing.publish(NAME, CONTENT, sha256_digest=None, status=400).status
 
 
@@ -195,8 +197,19 @@ def test_B1_6_a_wrong_one_is_refused_too(refusing):
     refusing.publish(NAME, CONTENT, blake2_256_digest=hashlib.blake2b(b"other").hexdigest(), status=400)
 
 
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/octet-stream", "image/png"])
+def test_B1_7_the_type_of_the_part_with_the_file_says_nothing(index, kind):
+    form = METADATA | digests(CONTENT) | {":action": "file_upload", "filetype": "bdist_wheel"}
+    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in form.items()]
+    head = f'Content-Disposition: form-data; name="content"; filename="{NAME}"\r\n'
+    parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() if kind else f"{head}\r\n".encode())
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts).removesuffix(b"\r\n") + CONTENT + b"\r\n--b--\r\n"
+    index.post("/legacy/", body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert index.get(index.url("acme-lib", NAME)).body == CONTENT
+
+
 @pytest.mark.parametrize("field", ["name", "summary", "filetype"])
-def test_B1_8_a_text_that_is_sent_as_a_file_is_refused(refusing, field):
+def test_B1_8_C1_a_text_that_is_sent_as_a_file_is_refused(refusing, field):
     form = METADATA | {":action": "file_upload", "filetype": "sdist"}
     del form[field]
     files = [("content", NAME, CONTENT), (field, "x.txt", b"acme")]
@@ -209,9 +222,18 @@ def test_B1_9_the_form_may_not_disagree_with_the_file_name(refusing, wrong):
 
 
 @pytest.mark.parametrize("inside", [wheel("beta"), wheel(version="2.0"), ("x", b"no archive"), ("x", b"")])
-def test_B1_9_the_archive_has_the_last_word(refusing, inside):
+def test_B1_9_C_identity_the_archive_has_the_last_word(refusing, inside):
     answer = refusing.publish(NAME, inside[1], status=400)
     assert answer.status != "400 Bad Request"
+
+
+def test_B1_9_pages_show_what_the_archive_says_and_not_the_form(index):
+    name, content = wheel(requires_python=">=3.8", metadata_version="2.2")
+    index.publish(name, content, requires_python=">=9", metadata_version="2.3", requires_dist="other")
+    assert index.json("acme-lib")["files"][0]["requires-python"] == ">=3.8"
+    described = index.get(index.url("acme-lib", name) + ".metadata").text
+    assert "Metadata-Version: 2.2" in described
+    assert "other" not in described
 
 
 def test_B1_10_unknown_fields_and_every_spelling_of_the_known_ones_are_taken(index):
@@ -219,8 +241,84 @@ def test_B1_10_unknown_fields_and_every_spelling_of_the_known_ones_are_taken(ind
     index.publish(NAME, CONTENT, **more)
 
 
+def test_B2_requires_python_may_be_empty_as_uv_sends_it(index):
+    index.publish(NAME, CONTENT, requires_python="")
+    assert "requires-python" not in index.json("acme-lib")["files"][0]
+
+
+def test_B2_attestations_are_no_obstacle(index):
+    subject = {"name": NAME, "digest": {"sha256": hashlib.sha256(CONTENT).hexdigest()}}
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [subject],
+        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicate": None,
+    }
+    attestation = {
+        "version": 1,
+        "verification_material": {"certificate": "MA==", "transparency_entries": [{}]},
+        "envelope": {"statement": base64.b64encode(json.dumps(statement).encode()).decode(), "signature": "MA=="},
+    }
+    index.publish(NAME, CONTENT, attestations=json.dumps([attestation]))
+    assert index.get(index.url("acme-lib", NAME)).body == CONTENT
+
+
+DISTUTILS = {
+    ":action": "file_upload",
+    "protocol_version": "1",
+    "name": "Acme.Lib",
+    "version": "1.0",
+    "filetype": "sdist",
+    "pyversion": "",
+    "metadata_version": "1.0",
+    "summary": "UNKNOWN",
+    "home_page": "UNKNOWN",
+    "author": "Zoë",
+    "license": "",
+    "description": "UNKNOWN",
+    "platform": "UNKNOWN",
+    "download_url": "None",
+    "comment": "built for Linux-6.1-x86_64",
+}
+
+
+@pytest.mark.parametrize("turn", [0, 5, 11])
+def test_B3_fields_come_in_any_order_and_may_be_empty(index, turn):
+    name, content = sdist("Acme.Lib", metadata_version="1.1")
+    many = [
+        ("classifiers", "Topic :: Utilities"),
+        ("classifiers", "Private :: Acme"),
+        ("provides", "a"),
+        ("obsoletes", "b"),
+    ]
+    fields = [*DISTUTILS.items(), *many, ("md5_digest", digests(content)["md5_digest"])]
+    index.post("/", fields[turn:] + fields[:turn], upload_files=[("content", name, content)])
+    assert index.get(index.url("acme-lib", name)).body == content
+
+
+@pytest.mark.parametrize("filename", ["Acme.Lib-1.0.tar.gz", "Acme.Lib-1.0.zip", "acme-lib-1.0.tar.gz"])
+def test_B3_names_of_old_sdists_are_taken_unless_a_rule_refuses_them(index, make_index, filename):
+    ending = ".zip" if filename.endswith(".zip") else ".tar.gz"
+    name, content = sdist("Acme.Lib", metadata_version="1.1", filename=filename, ending=ending)
+    fields = {"name": "Acme.Lib", "version": "1.0"}
+    strict = make_index(refuse="legacy-sdist-names")
+    assert "PEP 625" in strict.publish(name, content, **fields, status=400).text
+    index.publish(name, content, **fields)
+    assert index.get(index.url("acme-lib", name)).body == content
+
+
+@pytest.mark.parametrize("place", ["/", "/simple", "/simple/", "/legacy", "/legacy/"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_C0_only_post_publishes(refusing, place, method):
+    form = METADATA | digests(CONTENT) | {":action": "file_upload", "filetype": "bdist_wheel"}
+    kind, body = refusing.encode_multipart([*form.items()], [("content", NAME, CONTENT)])
+    answer = refusing.request(place, method=method, body=body, headers={"Content-Type": kind}, expect_errors=True)
+    assert answer.status_int == 405
+    assert "POST" in answer.headers["Allow"]
+
+
 @pytest.mark.parametrize("way", ["file", "field", "two fields"])
-def test_the_signature_is_kept_however_it_is_sent(index, way):
+def test_B2_signature_is_kept_however_it_is_sent(index, way):
     armour = "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
     form = METADATA | digests(CONTENT) | {":action": "file_upload", "filetype": "bdist_wheel"}
     pairs, files = [*form.items()], [("content", NAME, CONTENT)]
@@ -235,7 +333,7 @@ def test_the_signature_is_kept_however_it_is_sent(index, way):
 # What is there already
 
 
-def test_B1_15_the_same_file_again_is_200_and_changes_nothing(index, store):
+def test_B1_15_C14_the_same_file_again_is_200_and_changes_nothing(index, store):
     index.publish(NAME, CONTENT)
     before, page = listing(store), index.json("acme-lib")
     assert index.publish(NAME, CONTENT).status == "200 OK"
@@ -243,7 +341,7 @@ def test_B1_15_the_same_file_again_is_200_and_changes_nothing(index, store):
     assert index.json("acme-lib") == page
 
 
-def test_B1_16_other_bytes_under_a_taken_name_are_409_in_the_words_that_clients_look_for(index, store):
+def test_B1_16_B2_exists_other_bytes_under_a_taken_name_are_409_in_the_words_that_clients_look_for(index, store):
     index.publish(NAME, CONTENT)
     before = listing(store)
     answer = index.publish(*wheel(requires=["other"]), status=409)
@@ -253,13 +351,67 @@ def test_B1_16_other_bytes_under_a_taken_name_are_409_in_the_words_that_clients_
     assert index.get(index.url("acme-lib", NAME)).body == CONTENT
 
 
+def test_C14_the_same_file_is_recognised_before_a_rule_refuses_it(index, make_index):
+    name, content = sdist("Acme.Lib", filename="Acme.Lib-1.0.tar.gz")
+    fields = {"name": "Acme.Lib", "version": "1.0"}
+    index.publish(name, content, **fields)
+    strict = make_index(refuse="pypi")
+    assert strict.publish(name, content, **fields).status == "200 OK"
+    strict.publish(*sdist("Acme.Lib", "2.0", filename="Acme.Lib-2.0.tar.gz"), **fields | {"version": "2.0"}, status=400)
+
+
+def test_B2_check_url_shows_uv_the_digest_before_and_after(index):
+    page = {"Accept": UV, "Accept-Encoding": "gzip, deflate, zstd"}
+    index.get("/simple/acme-lib/", headers=page, status=404)
+    index.publish(NAME, CONTENT)
+    for changed in (CONTENT, wheel(requires=["other"])[1]):
+        index.publish(NAME, changed, status=200 if changed == CONTENT else 409)
+        (entry,) = index.get("/simple/acme-lib/", headers=page).json["files"]
+        assert (entry["filename"], entry["hashes"]) == (NAME, {"sha256": hashlib.sha256(CONTENT).hexdigest()})
+
+
+EXISTS = ("already exist", "updating asset", "cannot be updated", "already been taken", "overwrite artifact")
+"""How poetry and pdm, and twine for the first, recognise a file that exists."""
+
+
+def test_B2_words_of_other_refusals_are_others(index, make_index):
+    said = [
+        index.publish(NAME, CONTENT, **{field: value}, status=400)
+        for field, value in (
+            *(("name", "beta"), ("version", "2.0"), ("filetype", "sdist"), ("protocol_version", "2")),
+            *(
+                ("sha256_digest", "0" * 64),
+                ("sha256_digest", None),
+                (":action", "nonsense"),
+                ("metadata_version", None),
+            ),
+        )
+    ]
+    said.append(
+        index.publish(*wheel(filename="acme_lib-1.0-py3-none-any.whl", version="2.0"), version="1.0", status=400)
+    )
+    said.append(make_index(upload_limit="10").publish(NAME, CONTENT, status=413))
+    said.append(make_index(upload="nobody").publish(NAME, CONTENT, status=403))
+    index.publish(NAME, CONTENT)
+    index.repository.set_status("acme-lib", "archived", "", ACTOR)
+    said.append(index.publish(*wheel(version="1.1"), status=403))
+    index.repository.set_status("acme-lib", "active", "", ACTOR)
+    taken = index.publish(*wheel(requires=["other"]), status=409)
+    for answer in said:
+        text = f"{answer.status} {answer.text}".lower()
+        assert not any(words in text for words in EXISTS), text
+    for answer in (*said, taken):
+        # poetry would register the project, and send the file again.
+        assert "was ever registered" not in answer.status + answer.text
+
+
 def test_B1_16_a_name_that_differs_only_in_case_is_taken(index):
     index.publish(*sdist("acme"))
     answer = index.publish(*sdist("Acme"), status=409)
     assert "only in case" in answer.text
 
 
-def test_a_removed_file_is_restored_and_not_uploaded_again(index):
+def test_C15_a_removed_file_is_restored_and_not_uploaded_again(index):
     index.publish(NAME, CONTENT)
     index.repository.remove("acme-lib", [NAME], ACTOR)
     answer = index.publish(NAME, CONTENT, status=409)
@@ -301,21 +453,21 @@ def test_B1_13_no_text_breaks_the_status_line(refusing, field):
 
 
 @pytest.mark.parametrize("path", ["../evil", "a/b", "..\\x", "/etc/passwd", "a\x00b", "\u2025/x", "\uff0fx", "x" * 300])
-def test_threat_1_no_file_name_leads_out_of_the_index(refusing, path):
+def test_C10_threat_1_no_file_name_leads_out_of_the_index(refusing, path):
     for ending, filetype in (("-1.0.tar.gz", "sdist"), ("-1.0-py3-none-any.whl", "bdist_wheel")):
         form = METADATA | digests(CONTENT) | {":action": "file_upload", "filetype": filetype}
         refusing.post("/", form, upload_files=[("content", path + ending, CONTENT)], status=400)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_B1_14_an_upload_is_never_redirected(index, place):
+def test_B1_14_B2_redirect_an_upload_is_never_redirected(index, place):
     for version, status in (("2.0", 400), ("1.0", 200)):
         answer = index.publish(NAME, CONTENT, url=place, version=version, status=status)
         assert "Location" not in answer.headers
 
 
 @pytest.mark.parametrize("excess", ["a little", "more than any form"])
-def test_B1_17_a_file_over_the_limit_is_413(store, make_index, excess):
+def test_B1_17_B2_too_large_C12_a_file_over_the_limit_is_413(store, make_index, excess):
     index = make_index(upload_limit="1000")
     before = listing(store)
     content = CONTENT + bytes(10_000 if excess == "a little" else 7_000_000)
@@ -357,7 +509,7 @@ def test_no_action_is_refused_and_told_what_to_send(refusing):
 
 
 @pytest.mark.parametrize("operation", ["add", "swap"])
-def test_a_full_store_is_507_and_a_retry_succeeds(store, make_index, operation):
+def test_B2_fault_a_full_store_is_507_and_a_retry_succeeds(store, make_index, operation):
     faulty = FaultyStore(store)
     index = make_index(over=faulty)
     faulty.fail(
@@ -372,7 +524,7 @@ def test_a_full_store_is_507_and_a_retry_succeeds(store, make_index, operation):
 
 
 @pytest.mark.parametrize("operation", ["open", "add", "swap"])
-def test_an_unavailable_store_is_503_with_retry_after(store, make_index, operation, caplog):
+def test_B2_fault_an_unavailable_store_is_503_with_retry_after(store, make_index, operation, caplog):
     faulty = FaultyStore(store)
     index = make_index(over=faulty)
     faulty.fail(

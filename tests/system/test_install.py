@@ -94,7 +94,7 @@ def test_simple_gives_the_newest_final_release_unless_one_is_pinned(
     }
 
 
-def test_pins_reach_what_is_passed_over_otherwise(
+def test_E4_pins_reach_what_is_passed_over_otherwise(
     installer: Installer, index: Server, environments: Environments, home: Home, tmp_path: Path
 ):
     env = installer.fresh(environments, tmp_path / "env")

@@ -92,7 +92,7 @@ DISTUTILS = [publisher for publisher in PUBLISHERS if isinstance(publisher, Dist
 
 
 @pytest.mark.parametrize("publisher", DISTUTILS, ids=lambda publisher: publisher.name)
-def test_distutils_registers_a_release_that_its_upload_fills(
+def test_B3_register_notes_a_release_that_the_upload_fills(
     publisher: Distutils, users_index: Server, environments: Environments, home: Home, tmp_path: Path
 ):
     env, folder = publisher.environment(environments), tmp_path / "project"

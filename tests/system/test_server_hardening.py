@@ -145,7 +145,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 # Answers ahead of the body
 
 
-def test_body_over_the_limit_gets_413_and_no_100() -> None:
+def test_B1_19_body_over_the_limit_gets_413_and_no_100() -> None:
     app = App(**UPLOADS)
     head = b"POST /legacy/ HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nContent-Length: 99000000\r\n"
 
@@ -156,7 +156,7 @@ def test_body_over_the_limit_gets_413_and_no_100() -> None:
     assert app.seen == []
 
 
-def test_expected_body_within_the_limit_is_invited() -> None:
+def test_B1_18_expected_body_within_the_limit_is_invited() -> None:
     app = App(**UPLOADS)
     head = b"POST /legacy/ HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nConnection: close\r\nContent-Length: 100000\r\n"
 

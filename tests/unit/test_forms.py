@@ -123,7 +123,7 @@ def refused(body: bytes, *, limits: Limits = LIMITS, kind: str = MULTIPART) -> F
 
 
 @pytest.mark.parametrize("name", wire.names())
-def test_every_captured_body_is_read(name: str) -> None:
+def test_B1_21_every_captured_body_is_read(name: str) -> None:
     capture = wire.load(name)
 
     with parse(
@@ -153,7 +153,7 @@ def test_there_are_as_many_captures_as_were_taken() -> None:
     assert len(wire.names()) == 29
 
 
-def test_digest_of_newer_distutils_is_recognised() -> None:
+def test_B1_6_digest_of_newer_distutils_is_recognised() -> None:
     capture = wire.load("du311-6")
 
     with parse(
@@ -163,7 +163,7 @@ def test_digest_of_newer_distutils_is_recognised() -> None:
         assert form.files["content"].content_type is None
 
 
-def test_python_27_misspells_the_protocol_version() -> None:
+def test_B1_3_python_27_misspells_the_protocol_version() -> None:
     capture = wire.load("du27-2")
 
     assert b"protcol_version" in capture.body
@@ -172,7 +172,7 @@ def test_python_27_misspells_the_protocol_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["gpg27-9", "gpg311-10", "twgpg-13", "pdmgpg-11"])
-def test_signature_is_text_however_it_was_sent(name: str) -> None:
+def test_B2_signature_is_text_however_it_was_sent(name: str) -> None:
     capture = wire.load(name)
 
     with parse(io.BytesIO(capture.body), content_type=capture.headers["content-type"], content_length=None) as form:
@@ -184,7 +184,7 @@ def test_signature_is_text_however_it_was_sent(name: str) -> None:
 # Values
 
 
-def test_fields_keep_order_and_repetition() -> None:
+def test_B1_10_fields_keep_order_and_repetition() -> None:
     form = read(part("classifiers", b"b") + part("name", b"x") + part("classifiers", b"a") + end())
 
     assert form.fields == {"classifiers": ("b", "a"), "name": ("x",)}
@@ -202,14 +202,14 @@ def test_fields_keep_order_and_repetition() -> None:
         ("license_files", "license_file"),
     ],
 )
-def test_spellings_of_clients_are_one_field(sent: str, kept: str) -> None:
+def test_B1_10_spellings_of_clients_are_one_field(sent: str, kept: str) -> None:
     form = read(part(sent, b"a") + part(kept, b"b") + end())
 
     assert form.all(kept) == ("a", "b")
 
 
 @pytest.mark.parametrize("value", ["UNKNOWN", "None", "", "  "])
-def test_words_for_nothing_are_absent(value: str) -> None:
+def test_B1_8_C1_words_for_nothing_are_absent(value: str) -> None:
     form = read(part("license", value.encode()) + end())
 
     assert absent(value)
@@ -219,7 +219,7 @@ def test_words_for_nothing_are_absent(value: str) -> None:
     assert form.fields["license"] == (value,)
 
 
-def test_unknown_fields_are_harmless_and_may_repeat() -> None:
+def test_B1_10_unknown_fields_are_harmless_and_may_repeat() -> None:
     form = read(part("future", b"1") + part("future", b"2") + end())
 
     assert form.all("future") == ("1", "2")
@@ -227,7 +227,7 @@ def test_unknown_fields_are_harmless_and_may_repeat() -> None:
         form.one("future")
 
 
-def test_nul_is_escaped() -> None:
+def test_B1_8_C1_nul_is_escaped() -> None:
     assert read(part("summary", b"a\0b") + end()).one("summary") == "a\\x00b"
 
 
@@ -256,7 +256,7 @@ def test_file_is_hashed_spooled_and_rewound() -> None:
     assert spools.all_closed
 
 
-def test_attestations_come_as_text_or_as_file() -> None:
+def test_B2_attestations_come_as_text_or_as_file() -> None:
     assert read(part("attestations", b"[1]") + end()).one("attestations") == "[1]"
     assert read(part("attestations", b"[1]", "a.json") + end()).one("attestations") == "[1]"
 
@@ -304,7 +304,7 @@ def test_repeated_field_in_two_spellings_is_refused() -> None:
     assert "more than once" in str(refused(part("protcol_version", b"1") + part("protocol_version", b"1") + end()))
 
 
-def test_text_field_as_file_is_refused() -> None:
+def test_B1_8_C1_text_field_as_file_is_refused() -> None:
     assert "name: Should not be a file" in str(refused(part("name", b"x", "name.txt") + end()))
 
 

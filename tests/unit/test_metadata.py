@@ -110,7 +110,7 @@ def test_of_a_repeated_field_the_first_counts():
     assert core.problems == ("Summary is there 2 times, the first one counts",)
 
 
-def test_a_newer_minor_version_is_read():
+def test_C_versions_a_newer_minor_version_is_read():
     assert metadata.read(builders.metadata(metadata_version="2.9")).problems == (
         "Metadata-Version 2.9 is newer than this index",
     )
@@ -138,7 +138,7 @@ def test_a_newer_minor_version_is_read():
         (builders.metadata(classifier=["x"] * 60_000), "lines"),
     ],
 )
-def test_metadata_without_an_identity_or_bounds_is_refused(data, said):
+def test_C_versions_metadata_without_an_identity_or_bounds_is_refused(data, said):
     with pytest.raises(MetadataError, match=said):
         metadata.read(data)
 

@@ -66,7 +66,7 @@ def test_a_name_that_differs_only_in_case_is_taken():
         project(made()).admit("Acme_lib-1.0-py3-none-any.whl", "a" * 64)
 
 
-def test_a_removed_file_says_restore():
+def test_C15_a_removed_file_says_restore():
     removed = project(made()).remove([made().filename], NOW)
     with pytest.raises(Taken, match="was removed; restore it"):
         removed.admit(made().filename, "a" * 64)
@@ -74,7 +74,7 @@ def test_a_removed_file_says_restore():
         removed.admit(made().filename, "c" * 64)
 
 
-def test_a_purged_name_is_never_free_again():
+def test_C15_a_purged_name_is_never_free_again():
     purged = project(made()).remove([made().filename], NOW).sweep(LATER.at, LATER)
     assert purged.files[made().filename].purged
     assert purged.tokens() == frozenset()
@@ -93,7 +93,7 @@ def test_a_sweep_spares_what_was_removed_lately():
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined"])
-def test_A7_a_closed_project_takes_no_uploads(status):
+def test_A7_archived_A7_quarantined_take_no_uploads(status):
     closed = project(made()).set_status(status, "moved", NOW)
     with pytest.raises(Closed, match=f"acme-lib is {status}"):
         closed.admit("acme_lib-1.1-py3-none-any.whl", "a" * 64)
@@ -101,7 +101,7 @@ def test_A7_a_closed_project_takes_no_uploads(status):
         closed.register("2.0", "", NOW)
 
 
-def test_A7_a_quarantined_project_offers_nothing():
+def test_A7_quarantined_offers_nothing():
     closed = project(made()).set_status("quarantined", "", NOW)
     assert closed.live == ()
     with pytest.raises(Missing):
@@ -114,7 +114,7 @@ def test_setting_the_same_status_twice_changes_nothing():
     assert archived.history[-1] == replace(NOW, did="status archived", reason="old")
 
 
-def test_yank_and_unyank_are_recorded_per_file():
+def test_A7_yank_and_unyank_are_recorded_per_file():
     first, second = made(), made("acme_lib-1.0.tar.gz", token="1" * 16)
     yanked = project(first, second).yank([first.filename, second.filename], "broken", NOW)
     assert {f.yanked for f in yanked.files.values()} == {"broken"}

@@ -19,7 +19,7 @@ def test_a_project_has_one_canonical_name(text, name):
 @pytest.mark.parametrize(
     "text", ["", "-a", "a-", ".", "a b", "a\n", "a/b", "acmé", "\u017fix", "\u212a", "a" * 101, "../a", "a\0", "+login"]
 )
-def test_a_wrong_project_name_is_refused(text):
+def test_A1_6_C4_a_wrong_project_name_is_refused(text):
     with pytest.raises(InvalidName):
         names.project(text)
 
@@ -35,7 +35,7 @@ def test_a_wrong_version_is_refused(text):
         names.version(text)
 
 
-def test_a_wheel_name_says_all():
+def test_C22_a_wheel_name_says_all():
     name = names.filename("Acme_Lib-2!1.0+loc.1-1a-py2.py3-none-any.whl")
     assert (name.kind, name.project, str(name.version), name.build) == ("wheel", "acme-lib", "2!1.0+loc.1", "1a")
     assert {str(tag) for tag in name.tags} == {"py2-none-any", "py3-none-any"}
@@ -93,7 +93,7 @@ def test_an_ambiguous_sdist_name_is_settled_by_what_the_archive_says():
         ("acme-1.0_1-py3-none-any.whl", "named as a wheel must be"),
     ],
 )
-def test_a_file_of_another_kind_is_refused_with_what_to_upload_instead(text, said):
+def test_C10_C20_C22_a_file_of_another_kind_is_refused_with_what_to_upload_instead(text, said):
     with pytest.raises(InvalidName, match=said):
         names.filename(text)
 
@@ -101,6 +101,6 @@ def test_a_file_of_another_kind_is_refused_with_what_to_upload_instead(text, sai
 @pytest.mark.parametrize(
     "text", ["", "../acme-1.0.tar.gz", "acme-1.0.tar.gz\n", "acme 1.0.zip", "é-1.0.zip", "a" * 201, "a\0b"]
 )
-def test_a_file_name_has_only_allowed_characters(text):
+def test_C10_a_file_name_has_only_allowed_characters(text):
     with pytest.raises(InvalidName, match="is not allowed"):
         names.filename(text)

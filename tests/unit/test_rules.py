@@ -58,11 +58,13 @@ def licensed(version: str) -> Artifact:
         ("long-labels", wheel(project_url="x" * 33 + ",http://a"), "x{33}", wheel(project_url="x" * 32 + ",http://a")),
         ("emails", wheel(author_email="nobody"), "nobody", wheel(author_email="Zoë <z@example.org>, a@example.org")),
         ("licence-fields", wheel(license="MIT", license_expression="MIT"), "remove License", wheel(license="MIT")),
+        ("licence-fields", wheel(license_expression="Free"), "not one of SPDX .*free", wheel(license="Free")),
+        ("licence-fields", wheel(license_expression="MIT or"), "SPDX", wheel(license_expression="mit OR Apache-2.0")),
         ("licence-files", licensed("2.4"), "LICENSE", licensed("2.1")),
         ("stdlib-names", wheel(name="importlib"), "importlib is a module", wheel()),
     ],
 )
-def test_a_rule_refuses_what_it_says_and_no_more(rule, bad, said, good):
+def test_C5_C7_C20_C21_C22_C_PEP_639_a_rule_refuses_what_it_says_and_no_more(rule, bad, said, good):
     (found,) = rules.violations(bad, [rule])
     assert re.search(said, found)
     assert rules.violations(good, [rule]) == []
@@ -78,7 +80,7 @@ def release(filename: str, age: timedelta) -> Release:
     return Release(files=((names.filename(filename), NOW - age),), now=NOW)
 
 
-def test_a_release_closes_after_14_days():
+def test_C16_a_release_closes_after_14_days():
     rule = ["closed-release"]
     assert rules.violations(wheel(), rule) == []
     assert rules.violations(wheel(), rule, release("acme_lib-1.0.tar.gz", timedelta(days=14))) == []
@@ -86,7 +88,7 @@ def test_a_release_closes_after_14_days():
     assert rules.violations(wheel(), rule, late) == ["the release is older than 14 days, publish a new one"]
 
 
-def test_a_release_has_one_sdist():
+def test_C17_a_release_has_one_sdist():
     rule = ["one-sdist-per-release"]
     other = release("acme-lib-1.0.zip", timedelta())
     assert rules.violations(sdist(), rule) == []

@@ -43,7 +43,7 @@ def test_an_honest_sdist_is_inspected(ending):
         ("foo-1.0.0.tar.gz", "foo", "1.0"),
     ],
 )
-def test_pkg_info_settles_what_a_legacy_name_means(filename, name, version):
+def test_C_identity_pkg_info_settles_what_a_legacy_name_means(filename, name, version):
     artifact = inspected(builders.sdist(filename=filename, pkg_info=builders.metadata(name, version)))
     assert artifact.filename.text == filename
     assert artifact.filename.project == names.project(name)
@@ -88,7 +88,7 @@ def test_an_sdist_that_does_not_say_what_it_is_goes_by_its_name_if_relaxed(data,
         {"a/PKG-INFO": INFO, "PKG-INFO": b""},
     ],
 )
-def test_a_second_top_is_refused_unless_relaxed(files):
+def test_C18_a_second_top_is_refused_unless_relaxed(files):
     for name, data in [(NAME, builders.tar_of(files)), ("acme_lib-1.0.zip", builders.zip_of(files))]:
         with pytest.raises(ArtifactError, match="one top folder"):
             inspected((name, data), allow=ALL - {"layout"})
@@ -102,7 +102,7 @@ def test_an_empty_archive_is_refused():
     assert inspected((NAME, tar_file()), allow=ALL).relaxed == {"layout", "pkg-info"}
 
 
-def test_a_loose_frame_is_refused_unless_relaxed():
+def test_C19_a_loose_frame_is_refused_unless_relaxed():
     crc = {"crc": 0, "packed": 0, "size": 0}
     loose = Entry(b"a/PKG-INFO", INFO, method=0, flags=0x808, local=crc)
     loose.behind = struct.pack("<3L", zlib.crc32(INFO), len(INFO), len(INFO))
@@ -141,7 +141,7 @@ def test_a_wheel_may_have_a_loose_frame_if_relaxed():
 
 @pytest.mark.parametrize("name", [NAME, "acme_lib-1.0.zip"])
 @pytest.mark.parametrize("data", [b"", b"PK", b"\x1f\x8b\x08", bytes(100_000)])
-def test_what_is_no_archive_is_refused_whatever_is_relaxed(name, data):
+def test_C18_what_is_no_archive_is_refused_whatever_is_relaxed(name, data):
     with pytest.raises(ArtifactError, match=name):
         inspected((name, data), allow=ALL)
 

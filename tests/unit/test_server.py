@@ -221,7 +221,7 @@ def post(path: str = "/legacy/", length: int = 100_000, *lines: str) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/", "", "/simple/", "/simple", "//legacy//", "/legacy?:action=file_upload"])
-def test_anonymous_upload_is_refused_where_uploads_are_protected(path: str) -> None:
+def test_B1_19_C2_anonymous_upload_is_refused_where_uploads_are_protected(path: str) -> None:
     request = read(post(path or "http://a"), UPLOADS)
 
     assert request.error.code == 401
@@ -253,7 +253,7 @@ def test_upload_under_a_prefix_is_recognised() -> None:
     assert read(post("/pypilegacy/"), UPLOADS, url_prefix="/pypi").error is None
 
 
-def test_body_over_the_limit_is_refused_by_its_length() -> None:
+def test_B1_19_C12_body_over_the_limit_is_refused_by_its_length() -> None:
     request = read(post("/legacy/", 20_000_000, "Authorization: x", "Expect: 100-continue"), UPLOADS)
 
     assert request.error.code == 413
@@ -277,7 +277,7 @@ def test_chunked_body_is_counted_as_it_comes() -> None:
     assert request.error.code == 401
 
 
-def test_chunked_body_over_the_limit_is_refused() -> None:
+def test_B1_17_B1_18_chunked_body_over_the_limit_is_refused() -> None:
     request = parser(max_request_body_size="100")
     request.received(head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked"))
 
@@ -305,7 +305,7 @@ def test_bad_chunk_is_refused() -> None:
     assert request.error.code == 400
 
 
-def test_chunked_body_is_taken() -> None:
+def test_B1_18_chunked_body_is_taken() -> None:
     request = parser()
     request.received(head("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked"))
 

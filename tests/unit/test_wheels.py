@@ -44,14 +44,14 @@ def test_an_honest_wheel_is_inspected():
         ("acme_lib-2!1.0.dist-info/", "acme_lib-2!1.0-1-py2.py3-none-any.whl", "2!1"),
     ],
 )
-def test_names_and_versions_are_compared_in_their_canonical_form(folder, filename, version):
+def test_C_identity_names_and_versions_are_compared_in_their_canonical_form(folder, filename, version):
     files = {folder + "METADATA": builders.metadata(version=version), folder + "WHEEL": b"Wheel-Version: 1.0\n"}
     rows = [record_row(name, data) for name, data in files.items()] + [folder + "RECORD,,"]
     files[folder + "RECORD"] = "\n".join(rows).encode()
     assert inspected((filename, builders.zip_of(files))).core.project == "acme-lib"
 
 
-def test_licences_are_looked_for_in_their_folder():
+def test_C21_licences_are_looked_for_in_their_folder():
     made = builders.wheel(info={"licenses/LICENSE": b"MIT"}, license_file=["LICENSE", "NOTICE"])
     assert inspected(made).missing_licences == ("NOTICE",)
 
@@ -79,7 +79,7 @@ def test_licences_are_looked_for_in_their_folder():
         (("a-1-py3-none-any.whl", builders.zip_of({"../a": b""})), "climbs out"),
     ],
 )
-def test_a_wheel_that_is_not_what_it_says_is_refused(made, said):
+def test_C18_C22_C25_C_identity_a_wheel_that_is_not_what_it_says_is_refused(made, said):
     with pytest.raises(ArtifactError, match=said) as caught:
         inspected(made, allow=ALL)
     assert str(caught.value).startswith(made[0])
@@ -147,7 +147,7 @@ BAD_RECORDS = {
 
 
 @pytest.mark.parametrize(("made", "said"), BAD_RECORDS.values(), ids=BAD_RECORDS)
-def test_a_record_that_does_not_fit_is_refused_unless_relaxed(made, said):
+def test_C23_a_record_that_does_not_fit_is_refused_unless_relaxed(made, said):
     with pytest.raises(ArtifactError, match=said):
         inspected(made, allow=ALL - {"record"})
     assert inspected(made, allow=frozenset({"record"})).relaxed == {"record"}
@@ -163,14 +163,14 @@ def test_honest_entry_points_are_accepted(text):
 
 @pytest.mark.parametrize("name", ["../evil", "/bin/sh", "a b", "C:\\x", "..", ".", ""])
 @pytest.mark.parametrize("group", ["console_scripts", "gui_scripts"])
-def test_a_script_whose_name_is_a_path_is_always_refused(name, group):
+def test_C24_a_script_whose_name_is_a_path_is_always_refused(name, group):
     made = builders.wheel(info={"entry_points.txt": f"[ {group} ]\nfine = a:b\n  {name} = a:b\n".encode()})
     with pytest.raises(ArtifactError, match=r"entry_points\.txt has the script"):
         inspected(made, allow=ALL)
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"a = b\n", b"[console_scripts]\nacme\n"])
-def test_malformed_entry_points_are_refused_unless_relaxed(text):
+def test_C24_malformed_entry_points_are_refused_unless_relaxed(text):
     made = builders.wheel(info={"entry_points.txt": text})
     with pytest.raises(ArtifactError, match=r"entry_points\.txt"):
         inspected(made, allow=ALL - {"entry-points"})

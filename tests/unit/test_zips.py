@@ -103,7 +103,7 @@ def test_large_sizes_in_zip64_are_understood():
 WIDE = ("local", "central", "local_extra", "central_extra")
 
 
-def test_data_descriptors_are_refused_unless_allowed():
+def test_C19_data_descriptors_are_refused_unless_allowed():
     entry = {"flags": 0x808, "local": {"crc": 0, "packed": 0, "size": 0}}
     crc = struct.pack("<L", zlib.crc32(A.data))
     forms = [

@@ -1,0 +1,46 @@
+"""The legacy upload API: what the server does, how clients react, and what distutils writes."""
+
+from .rule import Rule
+
+UPLOAD = (
+    Rule("B1.1", "CLIENT", "A good upload is answered exactly 200: distutils takes no other status for success."),
+    Rule("B1.2", "PYPI CLIENT", "The action may stand in the query or in the form, and each known one has an answer."),
+    Rule("B1.3", "PYPI CLIENT", "The protocol is 1 or not named; Python 2.7 misspells the field."),
+    Rule("B1.4", "PYPI CLIENT", "Name, version, metadata version, kind and file are required; pyversion is not."),
+    Rule("B1.5", "PYPI CLIENT", "Digests are hexadecimal in either case, one suffices, and each that is sent fits."),
+    Rule("B1.6", "CLIENT", "BLAKE2b-512 is taken under the name of its shorter form, as distutils sends it."),
+    Rule("B1.7", "CLIENT", "The part with the file needs no type: distutils, flit and uv send none."),
+    Rule("B1.8", "PYPI CLIENT", "Words for nothing mean nothing, NUL is escaped, and a text is not sent as a file."),
+    Rule("B1.9", "CLIENT", "What is published is described by its own metadata and not by the form."),
+    Rule("B1.10", "CLIENT", "Repeated fields, every client's spelling of them, and unknown fields are taken."),
+    Rule("B1.11", "CLIENT PYPI", "Missing or wrong credentials are 401 with the realm pypi, a missing right is 403."),
+    Rule("B1.12", "CLIENT", "Why an upload was refused stands in the reason phrase and in the body, as JSON for uv."),
+    Rule("B1.13", "CLIENT", "The reason phrase is one line of Latin-1, whatever text is in it."),
+    Rule("B1.14", "CLIENT", "An upload is never redirected, with or without a slash at the end of its address."),
+    Rule("B1.15", "CLIENT PYPI", "The same bytes again are 200 and change nothing: twine sends them after an error."),
+    Rule("B1.16", "CLIENT", "Other bytes under a name that is taken are 409 with the words that clients look for."),
+    Rule("B1.17", "CLIENT PYPI", "A file that is too large is 413."),
+    Rule("B1.18", "CLIENT", "Clients may wait for 100 Continue, and send a body in chunks."),
+    Rule("B1.19", "SHOULD", "Credentials and size are checked before the body is taken in."),
+    Rule("B1.20", "CLIENT", "hatch finds below the address for uploads, in HTML, what is published already."),
+    Rule("B1.21", "CLIENT", "The form of every client is read, of line feeds alone too."),
+    Rule("B2 success", "CLIENT", "Every client takes the answer to its upload for a success."),
+    Rule("B2 exists", "CLIENT", "Clients that skip what exists recognise it by status and words."),
+    Rule("B2 words", "CLIENT", "No other refusal has the words by which poetry and pdm know what exists."),
+    Rule("B2 refused", "CLIENT", "Clients that print the reason or the body show why somebody may not upload."),
+    Rule("B2 too large", "CLIENT", "A file that is too large is refused by 4xx, which no client sends again."),
+    Rule("B2 fault", "CLIENT", "Only faults are 5xx, for which twine sends five times; a later one succeeds."),
+    Rule("B2 redirect", "CLIENT", "No upload meets a redirect, which distutils and flit follow without the file."),
+    Rule("B2 check-url", "CLIENT", "uv, which asks the page before and after, finds the digest; 401 lets it go on."),
+    Rule("B2 requires-python", "CLIENT", "An empty requires_python, as uv sends it, means none."),
+    Rule("B2 attestations", "CLIENT", "Attestations beside the file are no obstacle to it."),
+    Rule("B2 signature", "CLIENT", "A signature is kept, sent as a file or, by pdm, as two plain fields."),
+    Rule("B2 token", "CLIENT", "The user may be called __token__, as clients do who were given only a password."),
+    Rule(
+        "B3 upload", "CLIENT", "The form of distutils is read: fixed boundary, a line end ahead, parts without types."
+    ),
+    Rule("B3 fields", "CLIENT", "All that distutils sends is taken in any order, with empty and unknown values."),
+    Rule("B3 register", "CLIENT", "Registering is asked for credentials in the realm pypi, then succeeds."),
+    Rule("B3 docs", "CLIENT", "Uploading documentation is read, and refused with a reason."),
+    Rule("B3 names", "CLIENT", "sdists with older names and metadata are taken unless a rule refuses them."),
+)
