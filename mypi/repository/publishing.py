@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from packaging.version import Version
+
 from .. import names, rules
 from ..archives import Limits
 from ..artifacts import Artifact, inspect
@@ -111,8 +113,7 @@ class Publisher:
 
 def _release(project: Project, artifact: Artifact) -> rules.Release:
     """Gather what some rules ask for: the files that the release has already."""
-    version = str(artifact.filename.version)
-    files = [file for file in project.files.values() if file.version == version]
+    files = [file for file in project.files.values() if Version(file.version) == artifact.filename.version]
     return rules.Release(
         tuple((names.filename(f.filename), datetime.fromisoformat(f.uploaded[:-1] + "+00:00")) for f in files)
     )

@@ -536,3 +536,11 @@ def test_B2_fault_an_unavailable_store_is_503_with_retry_after(store, make_index
     assert "10.0.0.7" in caplog.text
     index.publish(NAME, CONTENT)
     assert len(index.json("acme-lib")["files"]) == 1
+
+
+def test_C17_versions_that_are_equal_are_one_release(make_index):
+    strict = make_index(refuse="one-sdist-per-release")
+    strict.publish(*sdist(version="1.0"))
+    answer = strict.publish(*sdist(version="1.0.0"), status=400)
+    assert "the release has an sdist already, acme_lib-1.0.tar.gz" in answer.text
+    strict.publish(*sdist(version="1.0.1"))
