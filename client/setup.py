@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.8",
     packages=["mypi_upload"],
     package_data={"mypi_upload": ["py.typed"]},
-    # twine 6 is the first that reads the metadata of today's setuptools (2.4), and the last for Python 3.8.
+    # Twine 5 cannot read the metadata that today's setuptools write (2.4); 6.1 is the newest for Python 3.8.
     install_requires=["requests>=2.20", "setuptools>=65.5", "twine>=6.1,<8"],
     entry_points={
         "distutils.commands": [

@@ -10,6 +10,7 @@ from setuptools import Command
 from setuptools.errors import OptionError
 
 from . import pypirc
+from .answers import readable
 
 if TYPE_CHECKING:
     from .transport import Settings
@@ -71,13 +72,11 @@ class IndexCommand(Command):
 
     def show(self, connection: Settings) -> None:
         """Say what the server answered to each request."""
-        from . import transport
-
         for response in connection.answers:
             if response.ok:
-                self.say(f"Server response ({response.status_code}): {transport.readable(response.reason)}")
+                self.say(f"Server response ({response.status_code}): {readable(response.reason)}")
             if self.show_response:
-                self.say(f"{_RULE}\n{transport.readable(response.text)}\n{_RULE}")
+                self.say(f"{_RULE}\n{readable(response.text)}\n{_RULE}")
         connection.answers.clear()
 
     @property

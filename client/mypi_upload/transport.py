@@ -17,8 +17,7 @@ from twine import exceptions, repository, settings
 from twine.commands.upload import upload as twine_upload
 
 from . import pypirc
-
-_LONGEST_BODY = 2000
+from .answers import readable, sentence
 
 
 class Settings(settings.Settings):
@@ -132,7 +131,8 @@ def _sentences(connection: Settings, what: str) -> Iterator[None]:
     except requests.HTTPError as exc:
         response = cast(requests.Response, exc.response)  # twine and we raise none without
         hint = _hint(connection) if response.status_code in (401, 403) else ""
-        raise BaseError(f"{what} failed ({response.status_code}): {sentence(response)}{hint}") from exc
+        said = sentence(response.reason or "", response.headers.get("Content-Type", ""), response.text)
+        raise BaseError(f"{what} failed ({response.status_code}): {said}{hint}") from exc
     except requests.RequestException as exc:
         raise BaseError(f"{what} failed: {connection.repository_config['repository']}: {_root(exc)}") from exc
     except subprocess.CalledProcessError as exc:
@@ -143,24 +143,6 @@ def _sentences(connection: Settings, what: str) -> Iterator[None]:
         raise BaseError(f"{what} failed: a user name or password can hold only letters of Latin-1") from None
     except exceptions.TwineException as exc:
         raise BaseError(f"{what} failed: {exc.args[0] if exc.args else type(exc).__name__}") from exc
-
-
-def sentence(response: requests.Response) -> str:
-    """Return what the server said in words: its reason phrase, and its body where that is text that says more."""
-    reason = readable(response.reason or "")
-    if not response.headers.get("Content-Type", "").startswith("text/plain"):
-        return reason
-    body = readable(response.text).strip()[:_LONGEST_BODY]
-    # A reason phrase is one line of Latin-1 and may be cut, so the same sentence is better read in the body.
-    line = " ".join(body.split()).encode("iso-8859-1", "replace").decode("iso-8859-1")
-    if not body or line.startswith(reason):
-        return body or reason
-    return f"{reason}\n{body}"
-
-
-def readable(text: str) -> str:
-    """Return a server's text without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text.replace("\r\n", "\n"))
 
 
 def _hint(connection: Settings) -> str:

@@ -385,7 +385,8 @@ def test_an_open_index_is_asked_for_no_password(
 ) -> None:
     (home.folder / ".pypirc").write_text(f"[local]\nrepository = {open_index.url}\nusername = anyone\npassword =\n")
     setup(folder, "sdist", "upload", "-r", "local").succeeded()
-    setup(folder, "bdist_wheel", "upload", "-r", open_index.url, "--username", "").succeeded()
+    (folder / "setup.cfg").write_text(f"[upload]\nrepository = {open_index.url}/simple/\nusername =\n")
+    setup(folder, "bdist_wheel", "upload").succeeded()
     assert len(open_index.files(name_for(request))) == 2
 
 
