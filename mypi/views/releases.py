@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from packaging.version import Version
 
@@ -35,12 +36,13 @@ def releases(project: Project) -> dict[Version, Release]:
     """
     files: dict[Version, list[File]] = {}
     texts: dict[Version, str] = {}
+    parsed = cache(Version)  # once for each spelling: many files of one release are the rule
     for file in project.live:
-        version = Version(file.version)
+        version = parsed(file.version)
         files.setdefault(version, []).append(file)
         texts.setdefault(version, file.version)
     for text in project.releases:
-        texts.setdefault(Version(text), text)
+        texts.setdefault(parsed(text), text)
     return {version: Release(version, texts[version], tuple(files.get(version, ()))) for version in sorted(texts)}
 
 
