@@ -68,7 +68,7 @@ class Published:
 
 @dataclass
 class Project:
-    """A project as it was published; ``summary`` is that of its newest wheel or only file."""
+    """A project as it was published: its name as it is written, its files by name, and its status."""
 
     display: str
     status: str = "active"
