@@ -36,7 +36,11 @@ TEST = [
     "granian>=2.0",
     "gunicorn>=23.0",
     "hypothesis>=6.120",
+    "mousebender>=2025.1",
     "mypy>=1.15",
+    # Its reader of pages is a judge of ours; an environment that uv made has none.
+    "pip>=23.2",
+    "pypi-simple>=1.8",
     "pytest>=8.3",
     "pytest-cov>=6.0",
     "pytest-timeout>=2.3",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from packaging.utils import NormalizedName
+from packaging.version import Version
 from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
@@ -28,6 +29,11 @@ class Resource:
     def __init__(self, parent: Resource | None, name: str) -> None:
         self.__parent__ = parent
         self.__name__ = name
+
+    @property
+    def canonical(self) -> str:
+        """The name as the one URL of this place has it."""
+        return self.__name__
 
     def __getitem__(self, name: str) -> Resource:
         raise KeyError(name)
@@ -51,6 +57,10 @@ class ProjectResource(Resource):
             self.project: NormalizedName = names.project(name)
         except names.InvalidName as exc:
             raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return self.project
 
 
 class Root(Uploads):
@@ -101,6 +111,48 @@ class ProjectPage(ProjectResource):
     """The page of a project that a person reads."""
 
 
+class LegacyJson(Resource):
+    """PyPI's older JSON: ``pypi/<project>[/<version>]/json``."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return JsonProject(self, name)
+
+
+class JsonProject(ProjectResource):
+    """A project in the older JSON: its newest release, or one of it by its version."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return JsonDocument(self, name, self.project) if name == "json" else JsonRelease(self, name)
+
+
+class JsonRelease(Resource):
+    """A release in the older JSON, by any spelling of its version. KeyError if it is no version."""
+
+    def __init__(self, parent: JsonProject, name: str) -> None:
+        super().__init__(parent, name)
+        self.project = parent.project
+        try:
+            self.version = names.version(name)
+        except names.InvalidVersion as exc:
+            raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return str(self.version)
+
+    def __getitem__(self, name: str) -> Resource:
+        return JsonDocument(self, name, self.project, self.version) if name == "json" else super().__getitem__(name)
+
+
+class JsonDocument(Resource):
+    """What the older JSON says about a release; ``version`` is None for the newest."""
+
+    def __init__(self, parent: Resource, name: str, project: NormalizedName, version: Version | None = None) -> None:
+        super().__init__(parent, name)
+        self.project = project
+        self.version = version
+
+
 class Files(Resource):
     """The bytes: ``files/<project>/<token>/<filename>``, one permanent URL each."""
 
@@ -139,5 +191,6 @@ _FIXED = {
     "legacy": Legacy,
     "files": Files,
     "project": Pages,
+    "pypi": LegacyJson,
 }
-_RESERVED = ("pypi", "integrity", "robots.txt", "favicon.ico")
+_RESERVED = ("integrity", "robots.txt", "favicon.ico")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from packaging.version import Version
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
@@ -14,7 +13,7 @@ from pyramid.static import static_view
 
 from ..model import File, Names, Project
 from ..resources import BareProject, ProjectPage, Root
-from . import links
+from . import links, releases
 
 SHOWN = 500
 """Projects named on the home page; /simple/ names all."""
@@ -41,11 +40,11 @@ def project(context: ProjectPage | BareProject, request: Request) -> dict[str, A
     away = links.to_canonical(request)
     if away:
         return away
-    releases: dict[str, list[File]] = {version: [] for version in reversed(found.versions)}
+    shown: dict[str, list[File]] = {version: [] for version in reversed(found.versions)}
     for file in found.live:
-        releases[file.version].append(file)
+        shown[file.version].append(file)
     newest = _newest(found)
-    return {**_common(request), "project": found, "releases": releases, "newest": newest, "link": links.file}
+    return {**_common(request), "project": found, "releases": shown, "newest": newest, "link": links.file}
 
 
 def health(context: Root, request: Request) -> Response:
@@ -69,14 +68,13 @@ def static(context: Root, request: Request) -> Response:
 
 def _newest(project: Project) -> str | None:
     """Return the version that an installer would take: the newest final one that is not yanked, if there is one."""
-    usable = [file.version for file in project.live if file.yanked is None]
-    finals = [version for version in usable if not Version(version).is_prerelease]
-    return max(finals or usable, key=Version, default=None)
+    found = releases.newest(project)
+    return found.text if found and found.usable else None
 
 
 def _common(request: Request) -> dict[str, Any]:
     """Return what every page needs: the way to the root, and the address that people use."""
-    address = request.registry["mypi.settings"].public_url or request.application_url
+    address = links.address(request)
     host = _HOST.sub(r"\1", address)
     trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
     request.response.vary = ("Accept",)  # at the root an installer gets another page of a project

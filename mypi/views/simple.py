@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-import threading
 from typing import Any
 from urllib.parse import quote
 
-from cachetools import LRUCache
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotAcceptable
 from pyramid.renderers import render
@@ -20,16 +15,11 @@ from ..model import Names, Project
 from ..repository import Held
 from ..resources import BareProject, Simple, SimpleProject
 from . import links
-from .caching import is_known
 from .negotiation import FORMS, JSON, negotiate
+from .rendered import as_json, respond
 
 VERSION = "1.4"
 """The version of the API. HTML stays at it for ever (PEP 833)."""
-
-RENDERER = 1
-"""Part of every ETag: raise it when the same document is rendered to other bytes."""
-
-_WORTH_PACKING = 1000  # smaller pages fit into one packet either way
 
 
 def index_page(context: Simple, request: Request) -> Response:
@@ -55,30 +45,9 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
     away = links.to_canonical(request)
     if away:
         return away
-    packed = "gzip" if "gzip" in request.headers.get("Accept-Encoding", "") and _takes_gzip(request) else ""
-    key = (request.path_info, held.tag if held else "", form, packed)
-    response = Response()
-    response.etag = hashlib.sha256(f"{RENDERER} {' '.join(key)}".encode()).hexdigest()[:32]
-    response.vary = ("Accept", "Accept-Encoding")
-    response.cache_control = "no-cache"  # a page that pip would keep hides a new release (A3.2)
-    if is_known(request, response):
-        return response
-    pages: Pages = request.registry["mypi.pages"]
-    body, encoding = pages.get(key, lambda: _packed(draw(form, links.up(request)), packed))
-    response.body = body
-    response.headers["Content-Type"] = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1; WebOb takes it off H
-    response.content_encoding = encoding or None
-    return response
-
-
-def _takes_gzip(request: Request) -> bool:
-    return any(offer == "gzip" for offer, _ in request.accept_encoding.acceptable_offers(["gzip"]))
-
-
-def _packed(body: bytes, encoding: str) -> tuple[bytes, str]:
-    if not encoding or len(body) < _WORTH_PACKING:
-        return body, ""
-    return gzip.compress(body, 6, mtime=0), encoding
+    key = (request.path_info, held.tag if held else "", form)
+    content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
+    return respond(request, key, content_type, lambda: draw(form, links.up(request)), vary=("Accept",))
 
 
 def _index(names: Names, form: str, up: str) -> bytes:
@@ -118,8 +87,7 @@ def _project_json(project: Project, up: str) -> dict[str, Any]:
 
 
 def _json(value: dict[str, Any]) -> bytes:
-    page = {"meta": {"api-version": VERSION}, **value}
-    return json.dumps(page, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return as_json({"meta": {"api-version": VERSION}, **value})
 
 
 def _html(template: str, values: dict[str, Any]) -> bytes:
@@ -127,26 +95,6 @@ def _html(template: str, values: dict[str, Any]) -> bytes:
     return page.encode()
 
 
-class Pages:
-    """Rendered pages, kept by the tag of the document that they show; ``size`` bounds them in bytes."""
-
-    def __init__(self, size: int) -> None:
-        self._lock = threading.Lock()
-        self._pages: LRUCache[Any, tuple[bytes, str]] = LRUCache(size, getsizeof=lambda page: len(page[0]) + 500)
-
-    def get(self, key: Any, draw: Any) -> tuple[bytes, str]:
-        """Return the page of a key, drawing it if it is not kept."""
-        with self._lock:
-            found = self._pages.get(key)
-        if found is None:
-            found = draw()
-            with self._lock:
-                if len(found[0]) + 500 <= self._pages.maxsize:
-                    self._pages[key] = found
-        return found
-
-
 def includeme(config: Configurator) -> None:
-    config.registry["mypi.pages"] = Pages(config.registry["mypi.settings"].cache_size)
     for context, view in ((Simple, index_page), (SimpleProject, project_page), (BareProject, project_page)):
         config.add_view(view, context=context, request_method="GET", permission="read")

@@ -75,6 +75,6 @@ CHECKS = (
         "C PEP 753",
         "MUST",
         "Labelled addresses go before the older fields for home page and download.",
-        "No page of mypi shows the addresses of a project.",
+        "The older JSON hands on both, each under its own key as PyPI does; no page chooses between them.",
     ),
 )

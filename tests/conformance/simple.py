@@ -98,6 +98,5 @@ SIMPLE = (
         "A7 json",
         "PYPI",
         "A project has a page in the JSON of PyPI from before the Simple API's.",
-        "No client that installs or publishes asks for it.",
     ),
 )

@@ -23,7 +23,19 @@ EXAMPLES = 20_000 if os.environ.get("MYPI_TORTURE") else 300
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"]
 SEGMENTS = [
     *("simple", "+simple", "legacy", "files", "project", "pypi", "integrity", "robots.txt", "favicon.ico"),
-    *("+health", "+static", "mypi.css", "acme-lib", "Acme.Lib", "nothing", "acme_lib-1.0-py3-none-any.whl"),
+    *(
+        "+health",
+        "+static",
+        "mypi.css",
+        "json",
+        "1.0",
+        "v1.0.0",
+        "1.0po%C5%BFt1",
+        "acme-lib",
+        "Acme.Lib",
+        "nothing",
+        "acme_lib-1.0-py3-none-any.whl",
+    ),
     *("", ".", "..", "@@", "@@home", "*", "*traverse", "%ff", "%00", "%2e%2e", "%2F", "%0d%0a", "%7f", "%u0041", "~"),
     *("TOKEN", "acme_lib-1.0-py3-none-any.whl.metadata", "acme_lib-1.0-py3-none-any.whl.asc", "x" * 300, "\\", "%"),
 ]

@@ -1,0 +1,82 @@
+"""Answers drawn from a document: kept by its tag, packed for whoever takes gzip, 304 for whoever has them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from cachetools import LRUCache
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+
+from .caching import is_known
+
+RENDERER = 1
+"""Part of every ETag: raise it when the same document is rendered to other bytes."""
+
+_WORTH_PACKING = 1000  # smaller pages fit into one packet either way
+
+
+def respond(
+    request: Request, key: tuple[str, ...], content_type: str, draw: Callable[[], bytes], vary: tuple[str, ...] = ()
+) -> Response:
+    """Answer with what ``draw`` makes, unless it is kept or the client has it.
+
+    ``key`` names all that the bytes depend on but their packing: the tag of the document, the form, the address.
+    """
+    packed = "gzip" if "gzip" in request.headers.get("Accept-Encoding", "") and _takes_gzip(request) else ""
+    key = (*key, packed)
+    response = Response()
+    response.etag = hashlib.sha256(f"{RENDERER} {' '.join(key)}".encode()).hexdigest()[:32]
+    response.vary = (*vary, "Accept-Encoding")
+    response.cache_control = "no-cache"  # a page that pip would keep hides a new release (A3.2)
+    if is_known(request, response):
+        return response
+    pages: Pages = request.registry["mypi.pages"]
+    response.body, encoding = pages.get(key, lambda: _packed(draw(), packed))
+    response.headers["Content-Type"] = content_type  # in the headers, as WebOb takes a charset off most types
+    response.content_encoding = encoding or None
+    return response
+
+
+def as_json(value: dict[str, Any]) -> bytes:
+    """Write an object compactly, the same bytes every time (A5.6)."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _takes_gzip(request: Request) -> bool:
+    return any(offer == "gzip" for offer, _ in request.accept_encoding.acceptable_offers(["gzip"]))
+
+
+def _packed(body: bytes, encoding: str) -> tuple[bytes, str]:
+    if not encoding or len(body) < _WORTH_PACKING:
+        return body, ""
+    return gzip.compress(body, 6, mtime=0), encoding
+
+
+class Pages:
+    """Rendered pages, kept by the tag of the document that they show; ``size`` bounds them in bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._lock = threading.Lock()
+        self._pages: LRUCache[Any, tuple[bytes, str]] = LRUCache(size, getsizeof=lambda page: len(page[0]) + 500)
+
+    def get(self, key: Any, draw: Any) -> tuple[bytes, str]:
+        """Return the page of a key, drawing it if it is not kept."""
+        with self._lock:
+            found = self._pages.get(key)
+        if found is None:
+            found = draw()
+            with self._lock:
+                if len(found[0]) + 500 <= self._pages.maxsize:
+                    self._pages[key] = found
+        return found
+
+
+def includeme(config: Configurator) -> None:
+    config.registry["mypi.pages"] = Pages(config.registry["mypi.settings"].cache_size)
