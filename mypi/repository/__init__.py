@@ -18,13 +18,13 @@ from ..settings import Settings
 from ..store import Reader, Store, Truncated
 from . import identity, keys
 from .catalogue import Catalogue
-from .documents import Damaged, Held
+from .documents import Damaged, Held, Moved
 from .publishing import Publisher
 from .submissions import Refused, Submission, check_digests, claimed
 from .sweeping import Sweep, Sweeper
 from .verifying import Finding, Verifier
 
-__all__ = ["Damaged", "Finding", "Held", "Refused", "Repository", "Submission", "Sweep", "check_digests", "claimed"]
+__all__ = ["Damaged", "Finding", "Held", "Moved", "Refused", "Repository", "Submission", "Sweep", "check_digests", "claimed"]
 
 
 class Repository:
