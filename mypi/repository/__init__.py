@@ -20,6 +20,7 @@ from . import identity, keys
 from .carrying import Progress
 from .catalogue import Catalogue
 from .documents import Damaged, Held, Moved
+from .identity import WrongStore, lies_in
 from .moving import Move, SameStore, Stores
 from .publishing import Publisher
 from .raws import Raws
@@ -41,8 +42,10 @@ __all__ = [
     "SameStore",
     "Submission",
     "Sweep",
+    "WrongStore",
     "check_digests",
     "claimed",
+    "lies_in",
 ]
 
 

@@ -22,7 +22,7 @@ INDEXES = "indexes/"
 FILES = "files/"
 """The prefix of all bytes of all indexes."""
 
-_NO_DOCUMENTS = re.compile(r"store\.json\Z|files/|once/")
+_DOCUMENT = re.compile(r"(?!store\.json\Z|files/|once/)[A-Za-z0-9_!+-][A-Za-z0-9_.!+/-]*\.json\Z")
 _NAMES = re.compile(r"indexes/(?P<index>[^/]+)\.json\Z")
 _PROJECT = re.compile(r"indexes/(?P<index>[^/]+)/(?P<project>[^/]+)\.json\Z")
 _BYTES = re.compile(r"files/[^/]+/(?P<project>[^/]+)/(?P<token>[0-9a-f]{16})/[^/]+\Z")
@@ -49,8 +49,8 @@ def project_named_by(index: str, key: str) -> str:
 
 
 def is_document(key: str) -> bool:
-    """Whether a key is that of a document, even of a kind that only a later version knows."""
-    return not _NO_DOCUMENTS.match(key)
+    """Whether a key is that of a document, even of a kind that only a later version knows; all end in ``.json``."""
+    return _DOCUMENT.match(key) is not None
 
 
 def index_named_by(key: str) -> str | None:
