@@ -13,7 +13,7 @@ import pytest
 
 from mypi.repository import Progress, Repository, SameStore
 from mypi.store import Full, Store, Unavailable
-from mypi.testing.doubles import FaultyStore, Point, RecordingStore, WrappedStore
+from mypi.testing.doubles import FaultyStore, Operation, Point, RecordingStore, WrappedStore
 from tests import stores
 from tests.repository.moves import (
     SETTINGS,
@@ -308,7 +308,7 @@ def test_bytes_of_another_size_at_the_target_are_named(source: Store, target: St
     assert "delete it there" in problems_of(outcomes)[0]
 
 
-@pytest.mark.parametrize("data", [b"[]", b"{", b'{"name":"other","files":{},"history":[]}'])
+@pytest.mark.parametrize("data", [b"[]", b"{", b'{"name":"other","display":"other","files":{},"history":[]}'])
 def test_a_damaged_document_is_named_wherever_it_is(make: MakeStore, data: bytes) -> None:
     source, target = make("memory"), make("memory")
     index, other = fill(source), opened(target)
@@ -341,11 +341,12 @@ def test_damaged_names_of_the_target_are_told(source: Store, target: Store) -> N
     assert not list(target.list("files/"))
 
 
-def test_an_error_of_the_target_ends_it(source: Store, target: Store) -> None:
+@pytest.mark.parametrize("operation", ["add", "swap"])
+def test_a_target_that_is_full_ends_it(source: Store, target: Store, operation: Operation) -> None:
     index = fill(source)
     faulty = FaultyStore(target)
     other = opened(faulty)
-    faulty.fail(Point("before", 2, "add"), Full("files", "no room left"))
+    faulty.fail(Point("before", 2, operation), Full("files", "no room left"))
     with pytest.raises(Full):
         copy(index, other)
     copy(index, other)
@@ -447,6 +448,20 @@ def test_a_sweep_of_the_source_under_the_copy_is_followed(source: Store, target:
     assert not problems_of(outcomes)
     assert equal(source, target)
     assert not problems(opened(target))
+
+
+def test_a_source_that_changes_all_the_time_is_given_up(source: Store, target: Store) -> None:
+    index = fill(source)
+    lose(source, next(key for key in named(source) if key.endswith(f"/{filename()}")))
+    restless = Meddling(source, "open", f"/{filename()}", lambda: None)
+    reason = iter(range(100))
+
+    def again() -> None:
+        index.yank("acme-lib", [filename()], str(next(reason)), ALICE)
+        restless._act = again
+
+    restless._act = again
+    assert states(copy(opened(restless), opened(target)))["acme-lib"] == "damaged"
 
 
 def test_an_edit_of_the_target_under_the_copy_is_newer_work(source: Store, target: Store) -> None:
