@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -351,6 +352,35 @@ def test_a_target_that_is_full_ends_it(source: Store, target: Store, operation: 
         copy(index, other)
     copy(index, other)
     assert equal(source, target)
+
+
+class HalfFull(WrappedStore):
+    """Has no room for one project, and takes the bytes of the other very slowly."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.begun = threading.Event()
+        self.ended: BaseException | None = None
+
+    def _add(self, key, source, size):  # type: ignore[no-untyped-def]
+        if "/other/" in key:
+            self.begun.wait(60)
+            raise Full(key, "no room left")
+        self.begun.set()
+        try:
+            while source.read(1):
+                time.sleep(0.01)
+        except BaseException as exc:
+            self.ended = exc
+            raise
+
+
+def test_an_error_stops_what_else_is_under_way(source: Store, target: Store) -> None:
+    index = fill(source)
+    half = HalfFull(target)
+    with pytest.raises(Full):
+        copy(index, opened(half), jobs=2)
+    assert type(half.ended).__name__ == "_Stopped"
 
 
 # Killed
