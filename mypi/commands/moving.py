@@ -199,6 +199,9 @@ def _copy(source: Repository, target: Repository, jobs: int, *, catch_up: bool =
             for problem in outcome.problems:
                 tqdm.write(problem, file=sys.stderr)
             done += _counted(outcome)
+        # Rubbish and the sidecars of what was spared are in the total, and nowhere else.
+        bar.total = bar.n
+        bar.refresh()
     print(_summary(done))
     return 1 if done["problems"] else 0
 
