@@ -80,7 +80,7 @@ def _sealed(source: str, what: str) -> str:
 
 def take_seal_off(arguments: argparse.Namespace) -> int:
     with repository(arguments) as index:
-        print("this index will take changes again; what was published at its new place stays there alone")
+        print("this index will take changes again: publish here from now on, and not at its new place")
         if not confirmed(arguments):
             print("nothing was done")
             return 1

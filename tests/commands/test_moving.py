@@ -132,7 +132,7 @@ def test_unseal_asks_a_person(run: Run, filled: Repository, there: Repository, t
     terminal("n")
     asked = run("unseal")
     assert asked.code == 1
-    assert "what was published at its new place stays there alone" in asked.out
+    assert "publish here from now on, and not at its new place" in asked.out
     assert asked.out.endswith("nothing was done\n")
     terminal("y")
     assert run("unseal").code == 0
