@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mypi.repository import Progress, Repository, SameStore
+from mypi.repository import Outcome, Progress, Repository, SameStore
+from mypi.repository.raws import Raw
+from mypi.repository.replacing import Replacement
 from mypi.store import Full, Store, Unavailable
 from mypi.testing.doubles import FaultyStore, Operation, Point, RecordingStore, WrappedStore
 from tests import stores
@@ -420,16 +422,18 @@ def test_control_a_copy_that_swaps_before_it_carries_is_caught(
     make: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The positive control: with the document first and the bytes later, the same check finds a lie."""
-    from mypi.repository.replacing import Load, Replacement
+    honest = Replacement.outcome
 
-    def careless(self: Replacement, target):  # type: ignore[no-untyped-def]
-        if self.state == "copied":
-            return None
+    def careless(self: Replacement, target: Raw | None) -> Raw | None:
         self.state = "copied"
-        return self._copy(target)
+        return None if target else self._copy(target)
+
+    def late(self: Replacement, *given: str) -> Outcome:
+        self.load()
+        return honest(self, *given)
 
     monkeypatch.setattr(Replacement, "__call__", careless)
-    monkeypatch.setattr(Replacement, "outcome", lambda self, *given: self.load() or Load())
+    monkeypatch.setattr(Replacement, "outcome", late)
     source, target = make("memory"), make("memory")
     fill(source)
     faulty = FaultyStore(target)
