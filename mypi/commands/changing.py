@@ -12,24 +12,32 @@ from ..model import STATUSES, File, Missing, Project
 from ..repository import Repository
 from .configuration import actor, add_dry_run, add_project, confirmed, repository
 from .listing import describe
+from .moving import add_jobs, restore_backup
 
 _HELP = {
     "yank": "mark files so that installers pass them over unless a version is pinned",
     "unyank": "take the mark of being yanked away",
     "remove": "withdraw files; they can be restored until a sweep purges them",
-    "restore": "bring removed files back",
+    "restore": "bring removed files back; or, given a folder or tar alone, take in a backup",
 }
 
 
 def add_to(commands: Any) -> None:
     for name, text in _HELP.items():
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        add_project(command)
-        command.add_argument("what", nargs="+", metavar="VERSION|FILE", help="a version, or the name of one file")
+        if name == "restore":
+            command.add_argument(
+                "project", metavar="PROJECT|BACKUP", help="a project's name, in any spelling; or a backup"
+            )
+            add_jobs(command)
+        else:
+            add_project(command)
+        several = "*" if name == "restore" else "+"
+        command.add_argument("what", nargs=several, metavar="VERSION|FILE", help="a version, or the name of one file")
         if name == "yank":
             command.add_argument("-r", "--reason", default="", help="why; installers show it")
         add_dry_run(command)
-        command.set_defaults(run=change)
+        command.set_defaults(run=restore if name == "restore" else change)
     status = commands.add_parser(
         "status", help="set a project's status", description="Set a project's status (PEP 792)."
     )
@@ -39,6 +47,11 @@ def add_to(commands: Any) -> None:
     )
     status.add_argument("-r", "--reason", default="", help="why; pages and some installers show it")
     status.set_defaults(run=set_status)
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Bring removed files back; a project alone is none, but the name of a backup."""
+    return change(arguments) if arguments.what else restore_backup(arguments)
 
 
 def change(arguments: argparse.Namespace) -> int:

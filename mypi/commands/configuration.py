@@ -37,7 +37,14 @@ def ini(arguments: argparse.Namespace) -> str:
 
 def settings(arguments: argparse.Namespace) -> Settings:
     """Read the settings of the ``.ini`` file. Raises CommandError, SettingError."""
-    path = ini(arguments)
+    return settings_in(ini(arguments))
+
+
+def settings_in(path: str) -> Settings:
+    """Read the settings of an ``.ini`` file that is named. Raises CommandError, SettingError."""
+    if not Path(path).is_file():
+        raise CommandError(f"there is no {path}; `mypi init` writes one")
+    path = str(Path(path).absolute())
     try:
         given = get_appsettings(path)
     except (LookupError, ValueError, OSError, configparser.Error) as exc:

@@ -17,14 +17,36 @@ from ..model import Actor, Event, File, Names, Project, Status
 from ..settings import Settings
 from ..store import Reader, Store, Truncated
 from . import identity, keys
+from .carrying import Progress
 from .catalogue import Catalogue
-from .documents import Damaged, Held
+from .documents import Damaged, Held, Moved
+from .identity import WrongStore, lies_in
+from .moving import Move, SameStore, Stores
 from .publishing import Publisher
+from .raws import Raws
+from .replacing import Outcome
+from .sealing import unseal
 from .submissions import Refused, Submission, check_digests, claimed
 from .sweeping import Sweep, Sweeper
 from .verifying import Finding, Verifier
 
-__all__ = ["Damaged", "Finding", "Held", "Refused", "Repository", "Submission", "Sweep", "check_digests", "claimed"]
+__all__ = [
+    "Damaged",
+    "Finding",
+    "Held",
+    "Moved",
+    "Outcome",
+    "Progress",
+    "Refused",
+    "Repository",
+    "SameStore",
+    "Submission",
+    "Sweep",
+    "WrongStore",
+    "check_digests",
+    "claimed",
+    "lies_in",
+]
 
 
 class Repository:
@@ -163,6 +185,26 @@ class Repository:
         """Read and hash everything again; see Verifier.verify. Raises WrongStore, Unavailable."""
         identity.confirm(self._files, self._catalogue.store, self._id)
         return self._verifier.verify()
+
+    def copy(
+        self, target: Repository, *, catch_up: bool = False, jobs: int = 8, progress: Progress | None = None
+    ) -> Iterator[Outcome]:
+        """Copy everything to another repository, as often as wanted; yield what became of each document.
+
+        With ``catch_up`` every document is sealed before it is copied, so that the index ends here. ``jobs`` projects
+        are copied at a time. Raises SameStore; StoreError, after which a further copy goes on from there.
+        """
+        sealed_at = _timestamp(self._clock()) if catch_up else None
+        move = Move(self._stores, target._stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
+        return move.run()
+
+    def unseal(self, *, jobs: int = 8) -> int:
+        """Take edits again after a copy that was to be the last; return how many documents were sealed."""
+        return unseal(Raws(self._catalogue.store, "in this store"), jobs)
+
+    @property
+    def _stores(self) -> Stores:
+        return Stores(self._files, self._catalogue.store, self._id)
 
     def _key(self, project: Project, file: File) -> str:
         return keys.file(self._index, project.name, file.token, file.filename)

@@ -17,10 +17,14 @@ from weakref import WeakValueDictionary
 from ..store import Conflict, Full, NotFound, Sealed, Store, Tag, Unavailable
 from .reading import D, Damaged, Document, Held, Reading, stamped
 
-__all__ = ["ATTEMPTS", "Damaged", "Document", "Documents", "Held"]
+__all__ = ["ATTEMPTS", "Damaged", "Document", "Documents", "Held", "Moved", "refuse_if_sealed"]
 
 ATTEMPTS = 40
 """Swaps tried against other processes before giving up; waits grow to half a second, so this is some ten seconds."""
+
+
+class Moved(Unavailable):
+    """The document is sealed, for its index has moved: no edit is made to it, and reads go on."""
 
 
 class _Pending(Generic[D]):
@@ -83,7 +87,8 @@ class Documents(Generic[D]):
 
         ``change`` receives the present document (an empty one for an absent key) and returns the wanted one, or the
         same object if nothing is to do. It may be called several times. Whatever it raises is raised here, with
-        nothing changed; besides: Unavailable ("perhaps"), Full, Sealed, Damaged.
+        nothing changed; besides: Unavailable ("perhaps"), Moved, Full, Sealed, Damaged. Where a document is sealed,
+        an edit that has nothing left to do still holds.
         """
         pending = _Pending(change)
         with self._lock:
@@ -125,43 +130,40 @@ class Documents(Generic[D]):
             before, tag = (held.value, held.tag) if held else self._present(key)
             if before.revision in sent:
                 return  # our own swap, whose success was told as a failure
-            after = before
-            for each in batch:
-                after = each.apply(after)
-            if held and (after is before or any(each.refused for each in batch)):
+            after = _applied(batch, before)
+            if held and (after is before or before.sealed or any(each.refused for each in batch)):
                 held = None
                 continue
             if after is before:
                 return
-            after = cast(D, after.revised(secrets.token_hex(8)))
-            sent.add(after.revision)
-            data = stamped(after.dump())
-            try:
-                fresh = self._store.swap(key, data, tag)
-            except (Full, Sealed):
-                raise  # even if it can be read: the first changed nothing, the second is not durable
-            except Conflict:
-                if held:
-                    held = None
-                    continue
+            if before.sealed:
+                _excuse(batch, before, _moved(key, before))
+                return
+            if self._swapped(key, after, tag, sent, batch):
+                return
+            if held is None:
                 time.sleep(random.uniform(0, min(0.5, 0.002 * 2**attempt)))  # noqa: S311 - spreads writers
-            except Unavailable as exc:
-                self._settle(key, batch, sent, exc)
-                return
-            else:
-                self._reading.keep(key, Held(after, fresh), len(data), time.monotonic())
-                return
+            held = None
         raise Unavailable(key, f"{ATTEMPTS} attempts met other writers each time; try again")
 
-    def _settle(self, key: str, batch: list[_Pending[D]], sent: set[str], error: Unavailable) -> None:
-        """Find out which edits hold after a swap that was not answered; the others get the error."""
-        present, _ = self._present(key)
-        if present.revision in sent:
-            return
-        for each in batch:
-            # Somebody may have swapped on top of ours: an edit that has nothing left to do holds.
-            if each.apply(present) is not present:
-                each.outcome = error
+    def _swapped(self, key: str, after: D, tag: Tag | None, sent: set[str], batch: list[_Pending[D]]) -> bool:
+        """Swap in the edited document; tell whether the batch is done with, be it well or not. Raises Full, Sealed."""
+        after = cast(D, after.revised(secrets.token_hex(8)))
+        sent.add(after.revision)
+        data = stamped(after.dump())
+        try:
+            fresh = self._store.swap(key, data, tag)
+        except (Full, Sealed):
+            raise  # even if it can be read: the first changed nothing, the second is not durable
+        except Conflict:
+            return False
+        except Unavailable as exc:
+            present, _ = self._present(key)
+            if present.revision not in sent:
+                _excuse(batch, present, exc)
+        else:
+            self._reading.keep(key, Held(after, fresh), len(data), time.monotonic())
+        return True
 
     def _present(self, key: str) -> tuple[D, Tag | None]:
         try:
@@ -169,3 +171,34 @@ class Documents(Generic[D]):
         except NotFound:
             return self._empty(key), None
         return held.value, held.tag
+
+
+def _applied(batch: list[_Pending[D]], before: D) -> D:
+    after = before
+    for each in batch:
+        after = each.apply(after)
+    return after
+
+
+def _excuse(batch: list[_Pending[D]], present: D, error: Unavailable) -> None:
+    """Give the error to those edits that do not hold.
+
+    Somebody may have swapped on top of ours: an edit that has nothing left to do holds.
+    """
+    for each in batch:
+        if each.apply(present) is not present:
+            each.outcome = error
+
+
+def refuse_if_sealed(key: str, document: Document) -> None:
+    """Raise Moved if the document takes no edits. For who would do much before an edit."""
+    if document.sealed:
+        raise _moved(key, document)
+
+
+def _moved(key: str, document: Document) -> Moved:
+    return Moved(
+        key,
+        f"this index was sealed at {document.sealed} for a move; publish at its new place, or run `mypi unseal` to "
+        "take writes here again",
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+from pathlib import Path
 
 from ..store import Conflict, NotFound, Store, StoreError
 from . import keys
@@ -50,6 +51,11 @@ def _recognised(files: Store, catalogue: Store) -> str:
     if _identity(files) != known:
         raise WrongStore(keys.STORE, _NO_PAIR)
     return known
+
+
+def lies_in(folder: Path) -> bool:
+    """Tell whether a folder of the local file system is that of a store."""
+    return (folder / keys.STORE).is_file()
 
 
 def confirm(files: Store, catalogue: Store, known: str) -> None:

@@ -6,6 +6,7 @@ indexes/<index>/<project>.json                          one document per project
 files/<index>/<project>/<token>/<filename>              bytes, written once
 files/<index>/<project>/<token>/<filename>.metadata     METADATA of a wheel (PEP 658), PKG-INFO of an sdist
 files/<index>/<project>/<token>/<filename>.asc          signature, when given
+once/<purpose>/<id>                                     things that may happen once; they move nowhere
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ import secrets
 
 STORE = "store.json"
 
+INDEXES = "indexes/"
+"""The prefix of all documents of all indexes."""
+
+FILES = "files/"
+"""The prefix of all bytes of all indexes."""
+
+_DOCUMENT = re.compile(r"(?!store\.json\Z|files/|once/)[A-Za-z0-9_!+-][A-Za-z0-9_.!+/-]*\.json\Z")
+_NAMES = re.compile(r"indexes/(?P<index>[^/]+)\.json\Z")
+_PROJECT = re.compile(r"indexes/(?P<index>[^/]+)/(?P<project>[^/]+)\.json\Z")
 _BYTES = re.compile(r"files/[^/]+/(?P<project>[^/]+)/(?P<token>[0-9a-f]{16})/[^/]+\Z")
 
 
@@ -36,6 +46,23 @@ def project(index: str, name: str) -> str:
 def project_named_by(index: str, key: str) -> str:
     """The project whose document a key is."""
     return key.removeprefix(projects(index)).removesuffix(".json")
+
+
+def is_document(key: str) -> bool:
+    """Whether a key is that of a document, even of a kind that only a later version knows; all end in ``.json``."""
+    return _DOCUMENT.match(key) is not None
+
+
+def index_named_by(key: str) -> str | None:
+    """The index whose names a document lists, None for any other key."""
+    found = _NAMES.match(key)
+    return found["index"] if found else None
+
+
+def project_of(key: str) -> tuple[str, str] | None:
+    """The index and the project whose document a key is, None for any other key."""
+    found = _PROJECT.match(key)
+    return (found["index"], found["project"]) if found else None
 
 
 def file(index: str, project: str, token: str, filename: str) -> str:

@@ -23,6 +23,7 @@ from ..settings import Settings
 from ..store import Store, StoreError, Unavailable
 from . import keys
 from .catalogue import Catalogue
+from .documents import refuse_if_sealed
 from .submissions import Refused, Submission
 
 _ROUNDS = 5
@@ -46,12 +47,14 @@ class Publisher:
         """Publish a file with all its metadata or not at all; return it, durable and listed.
 
         The same bytes under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed,
-        Refused, ArtifactError, InvalidName; Full, Sealed, Unavailable ("perhaps").
+        Refused, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
         """
         project = self._catalogue.present(submission.filename.project)
         published = project.admit(submission.filename.text, submission.sha256)
         if published:
             return published
+        # Else the bytes would be taken in first, and stay in a store that no sweep may change.
+        refuse_if_sealed(project.name, project)
         artifact = self._inspect(submission, project)
         if artifact.filename.project != project.name:
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -22,10 +23,15 @@ _DIGITS = 64
 
 
 class Document(Protocol):
-    """What can be kept in a document: it carries the random revision that makes each version's bytes unique."""
+    """What can be kept in a document.
+
+    It carries the random revision that makes each version's bytes unique, and when it was sealed, "" if it is not.
+    """
 
     @property
     def revision(self) -> str: ...
+    @property
+    def sealed(self) -> str: ...
     def revised(self, revision: str) -> Document: ...
     def dump(self) -> bytes: ...
 
@@ -140,10 +146,17 @@ class Reading(Generic[D]):
         return held
 
     def _parse(self, key: str, data: bytes) -> D:
-        try:
-            return self._load(key, _unstamped(data))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-            raise Damaged(key, "the document is damaged; restore it from a backup (mypi verify lists all)") from exc
+        with damage(key):
+            return self._load(key, unstamped(data))
+
+
+@contextmanager
+def damage(key: str) -> Iterator[None]:
+    """Turn whatever bytes that are no document make a parser raise into Damaged."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise Damaged(key, "the document is damaged; restore it from a backup (mypi verify lists all)") from exc
 
 
 def stamped(data: bytes) -> bytes:
@@ -156,7 +169,7 @@ def stamped(data: bytes) -> bytes:
     return _STAMP + hashlib.sha256(data).hexdigest().encode() + b'",' + data[1:]
 
 
-def _unstamped(data: bytes) -> bytes:
+def unstamped(data: bytes) -> bytes:
     """Return the object without its stamp; one that somebody wrote by hand has none. Raises ValueError."""
     if not data.startswith(_STAMP):
         return data

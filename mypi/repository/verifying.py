@@ -10,6 +10,7 @@ from ..model import File, Project
 from ..store import NotFound, Store, StoreError
 from . import keys
 from .catalogue import Catalogue
+from .contents import contents
 
 _UNLISTED = "the project is not listed on the index page; mypi sweep will list it"
 _NO_NAMES = "is missing, so that no project is listed; restore it from a backup, or run mypi sweep, which lists all"
@@ -64,12 +65,8 @@ class Verifier:
                     yield from found
 
     def _verify_file(self, project: str, file: File) -> Iterator[Finding]:
-        key = keys.file(self._catalogue.index, project, file.token, file.filename)
-        yield self._compare(key, file.size, file.sha256)
-        if file.metadata is not None:
-            yield self._compare(keys.metadata(key), None, file.metadata)
-        if file.signature is not None:
-            yield self._compare(keys.signature(key), None, file.signature)
+        for content in contents(self._catalogue.index, project, file):
+            yield self._compare(*content)
 
     def _purged_since(self, project: str, file: File) -> bool:
         """Tell whether a sweep was quicker than we."""

@@ -22,7 +22,7 @@ from ..forms import FormError
 from ..metadata import MetadataError
 from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
-from ..repository import Refused
+from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
@@ -116,6 +116,8 @@ def _public(exc: Exception) -> str:
         return "The users of this index cannot be read now; tell its operator"
     if isinstance(exc, Full):
         return "The store of this index is full; nothing was published. Tell its operator"
+    if isinstance(exc, Moved):
+        return "This index is moving to another place and takes no changes here; ask its operator for the new address"
     if isinstance(exc, Unavailable):
         return "The store of this index cannot be reached or written now; try again"
     return "The store of this index is damaged at this place; tell its operator to run mypi verify"

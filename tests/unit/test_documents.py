@@ -29,6 +29,7 @@ class Words:
 
     words: tuple[str, ...] = ()
     revision: str = ""
+    sealed: str = ""
 
     def revised(self, revision: str) -> Words:
         return replace(self, revision=revision)

@@ -10,99 +10,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from packaging.version import Version
 
-Status = Literal["active", "archived", "deprecated", "quarantined"]
-STATUSES: tuple[Status, ...] = ("active", "archived", "deprecated", "quarantined")
-"""The markers of PEP 792."""
-
-
-class ModelError(ValueError):
-    """The change cannot be made to this project; nothing was changed."""
-
-
-class Taken(ModelError):
-    """The file name is in use, or was; names are never free again."""
-
-
-class Closed(ModelError):
-    """The project takes no uploads in its present status (A7)."""
-
-
-class Missing(ModelError):
-    """The project has no such file, release or removal."""
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who asks for a change: a user name or None for anonymous, and an address or "command"."""
-
-    user: str | None
-    origin: str | None
-
-
-@dataclass(frozen=True)
-class Event:
-    """One entry of a project's history: the audit record, written in the same swap as the change.
-
-    ``at`` is an RFC 3339 time in UTC, ``by`` a user name or None for anonymous, ``origin`` an address or "command".
-    """
-
-    at: str
-    did: str
-    by: str | None = None
-    origin: str | None = None
-    file: str | None = None
-    version: str | None = None
-    reason: str | None = None
-
-    def about(self, **details: str | None) -> Event:
-        """Return the event with its object filled in."""
-        return replace(self, **details)  # type: ignore[arg-type] # only the optional strings are filled in
-
-
-@dataclass(frozen=True)
-class File:
-    """A file of a project.
-
-    ``version`` is normalised, ``sha256`` and ``metadata`` (the digest of the sidecar, if there is one) are lower-case
-    hex, ``size`` is in bytes, ``uploaded`` an RFC 3339 time in UTC. ``yanked`` is the reason, "" without one, None if
-    not yanked. ``signature`` is the digest of the OpenPGP signature, if there is one. ``removed`` is when it was
-    removed, None while it is live; a ``purged`` file's bytes are gone.
-    """
-
-    filename: str
-    version: str
-    token: str
-    size: int
-    sha256: str
-    uploaded: str
-    uploader: str | None = None
-    requires_python: str | None = None
-    metadata: str | None = None
-    signature: str | None = None
-    yanked: str | None = None
-    removed: str | None = None
-    purged: bool = False
-
-    @property
-    def live(self) -> bool:
-        return self.removed is None
-
-    @property
-    def signed(self) -> bool:
-        return self.signature is not None
-
-    @property
-    def is_wheel(self) -> bool:
-        return self.filename.endswith(".whl")
-
-    @property
-    def core_metadata(self) -> str | None:
-        """The digest of the core metadata to advertise: wheels only, an sdist's may change when it is built (A6.1)."""
-        return self.metadata if self.is_wheel else None
+from .errors import Closed, Missing, Taken
+from .parts import Event, File, Status
+from .sparse import sparse
 
 
 @dataclass(frozen=True)
@@ -110,7 +24,9 @@ class Project:
     """One project document.
 
     ``files`` is keyed by file name, removed ones included; ``releases`` holds versions registered without files;
-    ``sweeps`` counts the sweeps that went over the project's bytes.
+    ``sweeps`` counts the sweeps that went over the project's bytes. ``sealed`` is when the index was sealed for a move
+    (RFC 3339), "" while the document takes edits; ``copied`` is the revision under which a copy wrote it here, "" if
+    none did: as long as both are equal, nobody has edited it since.
     """
 
     name: str
@@ -119,6 +35,8 @@ class Project:
     status: Status = "active"
     status_reason: str = ""
     sweeps: int = 0
+    sealed: str = ""
+    copied: str = ""
     files: Mapping[str, File] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Event, ...] = ()
@@ -242,9 +160,9 @@ class Project:
 
     def dump(self) -> bytes:
         """Return the document's bytes: JSON, without what has its default."""
-        files = {name: _sparse(file, "filename") for name, file in self.files.items()}
-        history = [_sparse(event) for event in self.history]
-        document = {**_sparse(self, "files", "history"), "files": files, "history": history}
+        files = {name: sparse(file, "filename") for name, file in self.files.items()}
+        history = [sparse(event) for event in self.history]
+        document = {**sparse(self, "files", "history"), "files": files, "history": history}
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -254,29 +172,6 @@ class Project:
         files = {name: File(filename=name, **fields) for name, fields in document.pop("files").items()}
         history = tuple(Event(**fields) for fields in document.pop("history"))
         return cls(files=files, history=history, **document)
-
-
-@dataclass(frozen=True)
-class Names:
-    """The document that names the projects of an index: canonical name to display name."""
-
-    projects: Mapping[str, str] = field(default_factory=dict)
-    revision: str = ""
-
-    def add(self, name: str, display: str) -> Names:
-        """Add a project; the display name of the first publish stays."""
-        return self if name in self.projects else replace(self, projects={**self.projects, name: display})
-
-    def revised(self, revision: str) -> Names:
-        return replace(self, revision=revision)
-
-    def dump(self) -> bytes:
-        return json.dumps(vars(self), ensure_ascii=False, separators=(",", ":")).encode()
-
-    @classmethod
-    def load(cls, data: bytes) -> Names:
-        """Read the document back. Raises ValueError, KeyError or TypeError if it is damaged."""
-        return cls(**json.loads(data))
 
 
 def _why_taken(there: File, filename: str, sha256: str) -> str:
@@ -289,12 +184,3 @@ def _why_taken(there: File, filename: str, sha256: str) -> str:
     if there.sha256 == sha256:
         return f"File already exists: {filename} was removed; restore it instead of uploading it again"
     return f"File already exists: {filename} was removed and its name stays taken; publish a new version"
-
-
-def _sparse(value: Event | File | Project, *without: str) -> dict[str, Any]:
-    kind = type(value)
-    return {
-        name: item
-        for name, item in vars(value).items()
-        if name in kind.__dataclass_fields__ and name not in without and item != getattr(kind, name, None)
-    }

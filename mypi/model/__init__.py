@@ -1,0 +1,23 @@
+"""Projects, files and names as values; every change to them is a pure function.
+
+``mypi.model.project`` holds the project document, ``names`` the one that lists all projects.
+"""
+
+from .errors import Closed, Missing, ModelError, Taken
+from .names import Names
+from .parts import STATUSES, Actor, Event, File, Status
+from .project import Project
+
+__all__ = [
+    "STATUSES",
+    "Actor",
+    "Closed",
+    "Event",
+    "File",
+    "Missing",
+    "ModelError",
+    "Names",
+    "Project",
+    "Status",
+    "Taken",
+]

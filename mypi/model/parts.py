@@ -1,0 +1,80 @@
+"""What a project consists of: files, the events of its history, and who made them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Status = Literal["active", "archived", "deprecated", "quarantined"]
+STATUSES: tuple[Status, ...] = ("active", "archived", "deprecated", "quarantined")
+"""The markers of PEP 792."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks for a change: a user name or None for anonymous, and an address or "command"."""
+
+    user: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of a project's history: the audit record, written in the same swap as the change.
+
+    ``at`` is an RFC 3339 time in UTC, ``by`` a user name or None for anonymous, ``origin`` an address or "command".
+    """
+
+    at: str
+    did: str
+    by: str | None = None
+    origin: str | None = None
+    file: str | None = None
+    version: str | None = None
+    reason: str | None = None
+
+    def about(self, **details: str | None) -> Event:
+        """Return the event with its object filled in."""
+        return replace(self, **details)  # type: ignore[arg-type] # only the optional strings are filled in
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a project.
+
+    ``version`` is normalised, ``sha256`` and ``metadata`` (the digest of the sidecar, if there is one) are lower-case
+    hex, ``size`` is in bytes, ``uploaded`` an RFC 3339 time in UTC. ``yanked`` is the reason, "" without one, None if
+    not yanked. ``signature`` is the digest of the OpenPGP signature, if there is one. ``removed`` is when it was
+    removed, None while it is live; a ``purged`` file's bytes are gone.
+    """
+
+    filename: str
+    version: str
+    token: str
+    size: int
+    sha256: str
+    uploaded: str
+    uploader: str | None = None
+    requires_python: str | None = None
+    metadata: str | None = None
+    signature: str | None = None
+    yanked: str | None = None
+    removed: str | None = None
+    purged: bool = False
+
+    @property
+    def live(self) -> bool:
+        return self.removed is None
+
+    @property
+    def signed(self) -> bool:
+        return self.signature is not None
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.filename.endswith(".whl")
+
+    @property
+    def core_metadata(self) -> str | None:
+        """The digest of the core metadata to advertise: wheels only, an sdist's may change when it is built (A6.1)."""
+        return self.metadata if self.is_wheel else None
