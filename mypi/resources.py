@@ -13,6 +13,7 @@ from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
 from . import names
+from .model import SIDECARS
 from .security import acl
 
 
@@ -28,6 +29,11 @@ class Resource:
     def __init__(self, parent: Resource | None, name: str) -> None:
         self.__parent__ = parent
         self.__name__ = name
+
+    @property
+    def canonical(self) -> str:
+        """The name as the one URL of this place has it."""
+        return self.__name__
 
     def __getitem__(self, name: str) -> Resource:
         raise KeyError(name)
@@ -51,6 +57,10 @@ class ProjectResource(Resource):
             self.project: NormalizedName = names.project(name)
         except names.InvalidName as exc:
             raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return self.project
 
 
 class Root(Uploads):
@@ -123,15 +133,69 @@ class Token(Resource):
 
 
 class FileResource(Resource):
-    """One file, or what lies beside it: ``sidecar`` is "", ".metadata" or ".asc"."""
+    """One file, or what lies beside it: ``sidecar`` is "", or one of those that the model names."""
 
     def __init__(self, parent: Token, name: str) -> None:
         super().__init__(parent, name)
-        self.sidecar = next((end for end in (".metadata", ".asc") if name.endswith(end)), "")
+        self.sidecar = next((end for end in SIDECARS if name.endswith(end)), "")
         self.filename = name.removesuffix(self.sidecar)
         self.token: str = parent.__name__
         folder: Any = parent.__parent__
         self.project: NormalizedName = folder.project
+
+
+class Integrity(Resource):
+    """The attestations of files: ``integrity/<project>/<version>/<filename>/provenance``, as PyPI has it."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedProject(self, name)
+
+
+class AttestedProject(ProjectResource):
+    """A project whose files may have attestations."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedRelease(self, name)
+
+
+class AttestedRelease(Resource):
+    """A release of it, by any spelling of its version. KeyError if it is no version."""
+
+    def __init__(self, parent: AttestedProject, name: str) -> None:
+        super().__init__(parent, name)
+        self.project = parent.project
+        try:
+            self.version = str(names.version(name))
+        except names.InvalidVersion as exc:
+            raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return self.version
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedFile(self, name)
+
+
+class AttestedFile(Resource):
+    """A file of the release."""
+
+    def __init__(self, parent: AttestedRelease, name: str) -> None:
+        super().__init__(parent, name)
+        self.release = parent
+
+    def __getitem__(self, name: str) -> Resource:
+        return Provenance(self, name) if name == "provenance" else super().__getitem__(name)
+
+
+class Provenance(Resource):
+    """The provenance object of a file (PEP 740)."""
+
+    def __init__(self, parent: AttestedFile, name: str) -> None:
+        super().__init__(parent, name)
+        self.project = parent.release.project
+        self.version = parent.release.version
+        self.filename: str = parent.__name__
 
 
 _FIXED = {
@@ -139,5 +203,6 @@ _FIXED = {
     "legacy": Legacy,
     "files": Files,
     "project": Pages,
+    "integrity": Integrity,
 }
-_RESERVED = ("pypi", "integrity", "robots.txt", "favicon.ico")
+_RESERVED = ("pypi", "robots.txt", "favicon.ico")

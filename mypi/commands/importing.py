@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from .. import names
 from ..artifacts import RELAXABLE, ArtifactError
+from ..attestations import AttestationError
 from ..model import ModelError
 from ..names import InvalidName, InvalidVersion
 from ..repository import Refused, Repository, Submission
 from ..store import CHUNK
 from .configuration import CommandError, actor, repository
 
-REFUSALS = (ArtifactError, InvalidName, InvalidVersion, ModelError, Refused, OSError)
+REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, OSError)
 
 
 def add_to(commands: Any) -> None:

@@ -66,10 +66,8 @@ class Verifier:
     def _verify_file(self, project: str, file: File) -> Iterator[Finding]:
         key = keys.file(self._catalogue.index, project, file.token, file.filename)
         yield self._compare(key, file.size, file.sha256)
-        if file.metadata is not None:
-            yield self._compare(keys.metadata(key), None, file.metadata)
-        if file.signature is not None:
-            yield self._compare(keys.signature(key), None, file.signature)
+        for ending, sha256 in file.sidecars.items():
+            yield self._compare(keys.beside(key, ending), None, sha256)
 
     def _purged_since(self, project: str, file: File) -> bool:
         """Tell whether a sweep was quicker than we."""

@@ -5,5 +5,5 @@ from pyramid.config import Configurator
 
 def includeme(config: Configurator) -> None:
     """Register every view, predicate and tween."""
-    for module in ("edge", "errors", "uploads", "simple", "files", "pages"):
+    for module in ("edge", "errors", "uploads", "simple", "files", "integrity", "pages"):
         config.include(f"{__name__}.{module}")

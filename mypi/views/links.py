@@ -1,4 +1,4 @@
-"""Links and redirects, all relative: they hold behind any proxy, host name or prefix."""
+"""Links and redirects: relative ones, which hold behind any proxy, host name or prefix; and the whole address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ..model import File, Project
-from ..resources import ProjectResource
 
 
 class Redirect(Response):  # type: ignore[misc] # WebOb has no types
@@ -34,24 +33,38 @@ def up(request: Request) -> str:
     return "../" * (request.environ["PATH_INFO"].count("/") - 1) or "./"
 
 
+def address(request: Request) -> str:
+    """Return the whole address of the root, without a slash at its end, for what is used away from this page."""
+    found: str = request.registry["mypi.settings"].public_url or request.application_url
+    return found
+
+
 def file(up: str, project: Project, file: File) -> str:
     """Return the link to a file; its last segment is the file name (A4.2)."""
     return f"{up}files/{project.name}/{file.token}/{quote(file.filename, safe='')}"
 
 
-def to_canonical(request: Request) -> Redirect | None:
+def provenance(base: str, project: Project, file: File) -> str:
+    """Return the link to a file's provenance, from what stands before ``integrity/``."""
+    release = quote(file.version, safe="!+")
+    return f"{base}integrity/{project.name}/{release}/{quote(file.filename, safe='')}/provenance"
+
+
+def to_canonical(request: Request, *, slash: bool = True) -> Redirect | None:
     """Return the redirect to a page's one URL: canonical name, single slashes, trailing slash; None if it is that.
 
-    The query goes with it (A1.2, A1.3, A1.5).
+    The query goes with it (A1.2, A1.3, A1.5). Where ``slash`` is false the URL ends without one, and one is no fault.
     """
     segments = []
     place = request.context
     while place.__parent__ is not None:
-        segments.append(place.project if isinstance(place, ProjectResource) else place.__name__)
+        segments.append(place.canonical)
         place = place.__parent__
-    canonical = "".join(f"/{segment}" for segment in reversed(segments)) + "/"
+    bare = "".join(f"/{segment}" for segment in reversed(segments))
     asked = _asked_path(request)
-    return None if asked == canonical else Redirect(relative(asked, canonical) + _query(request))
+    if asked == f"{bare}/" or (asked == bare and not slash):
+        return None
+    return Redirect(relative(asked, f"{bare}/" if slash else bare) + _query(request))
 
 
 def to_slash(request: Request) -> Redirect | None:

@@ -36,12 +36,12 @@ def test_a_folder_goes_in_with_all_below_it_and_the_signatures_beside(
     assert live(index, "other") == ["other-0.1.tar.gz"]
     project = index.project("acme-lib").value
     assert content(index, project.live[0]) == package()[1]
-    with index.open_signature(project, project.live[0]) as reader:
+    with index.open_sidecar(project, project.live[0], ".asc") as reader:
         assert reader.read() == b"signed"
     assert project.history[-1].origin == "command"
     other = index.project("other").value
     with pytest.raises(NotFound):
-        index.open_signature(other, other.live[0])
+        index.open_sidecar(other, other.live[0], ".asc")
 
 
 def test_it_may_be_run_again(run: Run, index: Repository, folder: Path) -> None:

@@ -42,7 +42,7 @@ def test_what_was_published_is_listed_whole_with_its_metadata(repository: Reposi
     assert content(repository, file) == data
     with repository.open_metadata(project, file) as reader:
         assert hashlib.sha256(reader.read()).hexdigest() == file.core_metadata
-    with repository.open_signature(project, file) as reader:
+    with repository.open_sidecar(project, file, ".asc") as reader:
         assert reader.read() == b"signed"
     assert not problems(repository)
 
