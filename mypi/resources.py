@@ -165,13 +165,13 @@ class AttestedRelease(Resource):
         super().__init__(parent, name)
         self.project = parent.project
         try:
-            self.version = str(names.version(name))
+            self.version = names.version(name)
         except names.InvalidVersion as exc:
             raise KeyError(name) from exc
 
     @property
     def canonical(self) -> str:
-        return self.version
+        return str(self.version)
 
     def __getitem__(self, name: str) -> Resource:
         return AttestedFile(self, name)

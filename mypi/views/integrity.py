@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from packaging.version import Version
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotAcceptable, HTTPNotFound
 from pyramid.request import Request
@@ -24,7 +25,7 @@ def provenance(context: Provenance, request: Request) -> Response:
         raise HTTPNotAcceptable(f"None of the types asked for is served here; accept one of {', '.join(FORMS)}")
     project: Project = request.repository.project(context.project).value
     file = project.live_file(context.filename)
-    if file.version != context.version:
+    if Version(file.version) != context.version:
         raise HTTPNotFound(f"{context.filename} is of version {file.version}")
     if file.provenance is None:
         raise HTTPNotFound(f"{context.filename} was published without attestations")
