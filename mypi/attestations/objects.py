@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,7 +109,7 @@ def _bytes(value: Any, where: str) -> bytes:
 def _json(text: str, where: str) -> Any:
     """Read JSON that every reader reads alike: no key twice, no NaN, no depth that only some can follow."""
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as exc:
         raise AttestationError(f"{where} is not JSON") from exc
     level, depth = [value], 0
@@ -133,5 +134,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+def _finite(text: str) -> float:
+    """Read a number; NaN, Infinity and 1e999 could not be written again as JSON."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

@@ -7,10 +7,13 @@ import copy
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mypi import names
 from mypi.attestations import AttestationError, prepare, provenance
@@ -37,18 +40,18 @@ def test_without_the_field_there_is_no_provenance():
 
 
 def test_attestations_are_kept_as_they_came_under_a_publisher_that_nobody_takes_for_verified():
-    given = [of(WHEEL, CONTENT) | {"extra": ["kept", 1.5, "ü\ud800"]}, of(WHEEL, CONTENT, SLSA)]
+    sent = [of(WHEEL, CONTENT) | {"extra": ["kept", 1.5, "ü\ud800"]}, of(WHEEL, CONTENT, SLSA)]
     publisher = {"kind": "unverified", "claims": {}, "uploader": "alice"}
-    bundle = {"publisher": publisher, "attestations": given}
-    assert provenance_of(given) == {"version": 1, "attestation_bundles": [bundle]}
-    assert provenance_of(given, by=None)["attestation_bundles"][0]["publisher"] == {"kind": "unverified", "claims": {}}
+    bundle = {"publisher": publisher, "attestations": sent}
+    assert provenance_of(sent) == {"version": 1, "attestation_bundles": [bundle]}
+    assert provenance_of(sent, by=None)["attestation_bundles"][0]["publisher"] == {"kind": "unverified", "claims": {}}
 
 
 @pytest.mark.parametrize(("filename", "kind"), [(GITHUB, "publish"), (GITHUB, "slsa"), (GITLAB, "publish")])
 def test_what_real_tools_sign_is_taken(filename: str, kind: str):
-    given = attested.real(filename, kind)
-    found = provenance_of([given], filename, attested.sha256_of(given))
-    assert found["attestation_bundles"][0]["attestations"] == [given]
+    sent = attested.real(filename, kind)
+    found = provenance_of([sent], filename, attested.sha256_of(sent))
+    assert found["attestation_bundles"][0]["attestations"] == [sent]
 
 
 @pytest.mark.parametrize(
@@ -62,10 +65,10 @@ def test_another_spelling_of_the_file_name_is_the_same_file(subject: str):
 
 def test_an_sdist_whose_name_reads_in_several_ways_is_the_same_file():
     settled = names.settle(names.filename("foo-1.0-1.tar.gz"), names.project("foo"), names.version("1.0.post1"))
-    given = [attestation(statement("foo-1.0.post1.tar.gz", CONTENT))]
-    sha256 = attested.sha256_of(given[0])
+    sent = [attestation(statement("foo-1.0.post1.tar.gz", CONTENT))]
+    sha256 = attested.sha256_of(sent[0])
     assert settled
-    assert provenance(json.dumps(given), settled, sha256, None)
+    assert provenance(json.dumps(sent), settled, sha256, None)
 
 
 def changed(**changes: Any) -> list[Any]:
@@ -79,6 +82,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an object": ({}, "no JSON array"),
     "an empty array": ([], "or is empty"),
     "NaN": ("[NaN]", "is not JSON"),
+    "Infinity": ('[{"a": -Infinity}]', "is not JSON"),
+    "a number beyond all": ("[1e999]", "is not JSON"),
     "an endless number": (f"[{'9' * 5000}]", "is not JSON"),
     "a key twice": ('[{"version": 1, "version": 1}]', "is not JSON"),
     "deep": ("[" * 33 + "]" * 33, "nested more than 32 levels"),
@@ -133,6 +138,40 @@ def test_what_is_not_as_it_must_be_is_refused_with_the_reason(case: str):
         provenance_of(value)
 
 
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["eyJ9", "e30=", WHEEL, SLSA]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = (
+    "version",
+    "verification_material",
+    "envelope",
+    "certificate",
+    "transparency_entries",
+    "signature",
+    "statement",
+)
+SAID = ("_type", "subject", "predicateType", "predicate", "name", "digest", "sha256")
+
+
+@given(place=st.sampled_from(PLACES + SAID), value=VALUES)
+def test_whatever_stands_in_an_attestation_it_is_kept_or_refused(place: str, value: Any):
+    said = statement(WHEEL, CONTENT)
+    made = attestation(said)
+    inside = (said, said["subject"][0], said["subject"][0]["digest"]) if place in SAID else tuple(made.values())[1:]
+    next(each for each in (made, *inside) if place in each)[place] = value
+    if place in SAID:
+        made = attestation(said)
+    with suppress(AttestationError):
+        assert provenance_of([made])["attestation_bundles"][0]["attestations"] == [made]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -158,10 +197,10 @@ def test_an_attester_is_for_the_projects_of_its_pattern():
 
 def test_attesters_need_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pypi_attestations", None)
-    given = {"mypi.storage": "memory", "mypi.upload": "everyone"}
-    Settings.load(given, {})
+    sent = {"mypi.storage": "memory", "mypi.upload": "everyone"}
+    Settings.load(sent, {})
     with pytest.raises(SettingError, match=r"pip install 'mypi\[attestations\]'"):
-        Settings.load(given | {"mypi.attesters": "* google x@example.com"}, {})
+        Settings.load(sent | {"mypi.attesters": "* google x@example.com"}, {})
 
 
 def test_what_verifies_is_imported_only_where_attesters_are_named():
@@ -219,17 +258,17 @@ def test_a_start_fails_where_the_trust_root_cannot_be_kept(tmp_path: Path, monke
     ],
 )
 def test_a_real_attestation_verifies_and_names_its_publisher(trust: None, filename: str, publisher: dict[str, str]):
-    given = [attested.real(filename)]
+    sent = [attested.real(filename)]
     who = f"* google somebody@example.com; {names.filename(filename).project} {attested.ATTESTERS[filename]}"
-    assert verified(given, filename, who) == [{"publisher": {"claims": {}, **publisher}, "attestations": given}]
+    assert verified(sent, filename, who) == [{"publisher": {"claims": {}, **publisher}, "attestations": sent}]
 
 
 def test_what_one_publisher_signed_stands_together_and_is_what_clients_verify(trust: None):
     from pypi_attestations import Distribution, Provenance
 
-    given = [attested.real(GITHUB, "publish"), attested.real(GITHUB, "slsa")]
-    sha256 = attested.sha256_of(given[0])
-    text = json.dumps(given)
+    sent = [attested.real(GITHUB, "publish"), attested.real(GITHUB, "slsa")]
+    sha256 = attested.sha256_of(sent[0])
+    text = json.dumps(sent)
     data = provenance(text, names.filename(GITHUB), sha256, None, attesters(f"* {attested.ATTESTERS[GITHUB]}"))
     (bundle,) = Provenance.model_validate_json(data or b"").attestation_bundles
     kinds = [
@@ -317,6 +356,6 @@ def test_a_good_signature_of_other_bytes_is_refused(trust: None):
 
 
 def test_a_good_signature_of_another_name_is_refused(trust: None):
-    given = attested.real(GITHUB)
+    sent = attested.real(GITHUB)
     with pytest.raises(AttestationError, match="speaks of another file"):
-        verified([given], "pypi_attestations-0.0.20.tar.gz", f"* {attested.ATTESTERS[GITHUB]}")
+        verified([sent], "pypi_attestations-0.0.20.tar.gz", f"* {attested.ATTESTERS[GITHUB]}")
