@@ -9,6 +9,7 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.router import Router
 
+from . import attestations
 from .accounts import AccountError, Htpasswd
 from .options import SettingError
 from .repository import Repository
@@ -33,10 +34,11 @@ def from_ini(ini: dict[str, str]) -> Router:
 
 
 def application(settings: Settings, repository: Repository, ini: dict[str, Any] | None = None) -> Router:
-    """Make the WSGI application over an open repository. Raises AccountError.
+    """Make the WSGI application over an open repository. Raises AccountError, SettingError.
 
     What the server must know of it stands in its registry, see ``mypi.server.options``.
     """
+    attestations.prepare(settings.attesters)
     policy = BasicAuthPolicy(Htpasswd(settings.htpasswd) if settings.htpasswd else None)
     if settings.htpasswd and not settings.https_only:
         log.warning("Passwords may come over plain http; behind https set mypi.https_only = true")

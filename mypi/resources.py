@@ -14,6 +14,7 @@ from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
 from . import names
+from .model import SIDECARS
 from .security import acl
 
 
@@ -79,6 +80,22 @@ class Root(Uploads):
         return BareProject(self, name)
 
 
+class ReleaseResource(Resource):
+    """A release of a project by any spelling of its version; KeyError if it is no version."""
+
+    def __init__(self, parent: ProjectResource, name: str) -> None:
+        super().__init__(parent, name)
+        self.project = parent.project
+        try:
+            self.version = names.version(name)
+        except names.InvalidVersion as exc:
+            raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return str(self.version)
+
+
 class BareProject(ProjectResource):
     """A project asked for at the root: a page for people or for installers, by the Accept header."""
 
@@ -125,20 +142,8 @@ class JsonProject(ProjectResource):
         return JsonDocument(self, name, self.project) if name == "json" else JsonRelease(self, name)
 
 
-class JsonRelease(Resource):
-    """A release in the older JSON, by any spelling of its version. KeyError if it is no version."""
-
-    def __init__(self, parent: JsonProject, name: str) -> None:
-        super().__init__(parent, name)
-        self.project = parent.project
-        try:
-            self.version = names.version(name)
-        except names.InvalidVersion as exc:
-            raise KeyError(name) from exc
-
-    @property
-    def canonical(self) -> str:
-        return str(self.version)
+class JsonRelease(ReleaseResource):
+    """A release in the older JSON."""
 
     def __getitem__(self, name: str) -> Resource:
         return JsonDocument(self, name, self.project, self.version) if name == "json" else super().__getitem__(name)
@@ -175,15 +180,57 @@ class Token(Resource):
 
 
 class FileResource(Resource):
-    """One file, or what lies beside it: ``sidecar`` is "", ".metadata" or ".asc"."""
+    """One file, or what lies beside it: ``sidecar`` is "", or one of those that the model names."""
 
     def __init__(self, parent: Token, name: str) -> None:
         super().__init__(parent, name)
-        self.sidecar = next((end for end in (".metadata", ".asc") if name.endswith(end)), "")
+        self.sidecar = next((end for end in SIDECARS if name.endswith(end)), "")
         self.filename = name.removesuffix(self.sidecar)
         self.token: str = parent.__name__
         folder: Any = parent.__parent__
         self.project: NormalizedName = folder.project
+
+
+class Integrity(Resource):
+    """The attestations of files: ``integrity/<project>/<version>/<filename>/provenance``, as PyPI has it."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedProject(self, name)
+
+
+class AttestedProject(ProjectResource):
+    """A project whose files may have attestations."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedRelease(self, name)
+
+
+class AttestedRelease(ReleaseResource):
+    """A release whose files may have attestations."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return AttestedFile(self, name)
+
+
+class AttestedFile(Resource):
+    """A file of the release."""
+
+    def __init__(self, parent: AttestedRelease, name: str) -> None:
+        super().__init__(parent, name)
+        self.release = parent
+
+    def __getitem__(self, name: str) -> Resource:
+        return Provenance(self, name) if name == "provenance" else super().__getitem__(name)
+
+
+class Provenance(Resource):
+    """The provenance object of a file (PEP 740)."""
+
+    def __init__(self, parent: AttestedFile, name: str) -> None:
+        super().__init__(parent, name)
+        self.project = parent.release.project
+        self.version = parent.release.version
+        self.filename: str = parent.__name__
 
 
 _FIXED = {
@@ -192,5 +239,6 @@ _FIXED = {
     "files": Files,
     "project": Pages,
     "pypi": LegacyJson,
+    "integrity": Integrity,
 }
-_RESERVED = ("integrity", "robots.txt", "favicon.ico")
+_RESERVED = ("robots.txt", "favicon.ico")

@@ -7,12 +7,14 @@ that nobody reads is refused at start-up with the nearest name that exists.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
 from . import options, rules
+from .attestations.attesters import Attester, attesters
 from .options import Option, SettingError
 from .store import Store
 
@@ -72,6 +74,13 @@ TABLE: tuple[Option, ...] = (
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
     Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
+    Option(
+        "attesters",
+        attesters,
+        "",
+        "Whose attestations are taken, once their signatures are verified: lines such as acme-* github acme/lib "
+        "release.yml. Empty: anybody's, unverified.",
+    ),
     Option("trash_days", options.number, "30", "Days for which a removed file can be restored."),
     Option("cache_size", options.size, "32 MiB", "Memory for parsed documents and as much again for rendered pages."),
     Option(
@@ -125,6 +134,7 @@ class Settings:
     upload_limit: int
     unpacked_limit: int
     refuse: tuple[str, ...]
+    attesters: tuple[Attester, ...]
     trash_days: int
     cache_size: int
     public_url: str | None
@@ -151,6 +161,11 @@ class Settings:
             raise SettingError(
                 f"mypi.read or mypi.upload names {named[0]}, but there is no source of users; set mypi.htpasswd to a "
                 "file made by `mypi htpasswd`, or let everyone in"
+            )
+        if self.attesters and importlib.util.find_spec("pypi_attestations") is None:
+            raise SettingError(
+                "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "
+                "pip install 'mypi[attestations]'"
             )
 
 

@@ -21,7 +21,7 @@ LAYERS = (
     ("views",),
     ("resources", "security", "forms"),
     ("repository", "accounts"),
-    ("model", "metadata", "artifacts", "rules", "store", "settings"),
+    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings"),
     ("archives", "names", "fields", "options"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""

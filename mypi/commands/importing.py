@@ -13,18 +13,25 @@ from tqdm import tqdm
 
 from .. import names
 from ..artifacts import RELAXABLE, ArtifactError
+from ..attestations import AttestationError
+from ..fields import text
 from ..model import ModelError
 from ..names import InvalidName, InvalidVersion
 from ..repository import Refused, Repository, Submission
 from ..store import CHUNK
 from .configuration import CommandError, actor, repository
 
-REFUSALS = (ArtifactError, InvalidName, InvalidVersion, ModelError, Refused, OSError)
+REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, OSError)
+
+ATTESTATIONS = (".publish.attestation", ".slsa.attestation")
+"""What signing tools add to a file's name, where they write an attestation of it."""
+
+BESIDE = (".asc", ".attestation")
 
 
 def add_to(commands: Any) -> None:
-    text = "publish every sdist and wheel of folders, and files"
-    command = commands.add_parser("import", help=text, description=text.capitalize() + ".")
+    what = "publish every sdist and wheel of folders, and files"
+    command = commands.add_parser("import", help=what, description=what.capitalize() + ".")
     command.add_argument("paths", nargs="+", metavar="PATH", help="a folder (with all below it) or a file")
     command.add_argument(
         "--allow",
@@ -62,9 +69,10 @@ def import_all(arguments: argparse.Namespace) -> int:
 
 
 def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:
-    """Publish one file with the signature that lies beside it. Raises one of REFUSALS, StoreError."""
+    """Publish one file with the signature and the attestations beside it. Raises one of REFUSALS, StoreError."""
     filename = names.filename(path.name)
-    signature = path.with_name(path.name + ".asc")
+    signature, *attestations = (path.with_name(path.name + ending) for ending in (".asc", *ATTESTATIONS))
+    attested = [text(each.read_bytes()) for each in attestations if each.is_file()]
     hashed = hashlib.sha256()
     with index.spool() as spool, path.open("rb") as source:
         while chunk := source.read(CHUNK):
@@ -76,6 +84,7 @@ def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:
             size=spool.tell(),
             sha256=hashed.hexdigest(),
             signature=signature.read_bytes() if signature.is_file() else None,
+            attestations=f"[{','.join(attested)}]" if attested else None,
             allow=allow,
         )
         index.publish(submission, actor())
@@ -84,7 +93,7 @@ def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:
 def _files(paths: list[str]) -> tuple[dict[Path, int], list[str]]:
     """Return the files to try with their sizes, and what cannot be read.
 
-    All that are named are tried, and below folders all but signatures and hidden ones. Raises CommandError.
+    All that are named are tried, and below folders all but hidden ones and what lies beside others. CommandError.
     """
     found: dict[Path, int] = {}
     unread: list[OSError] = []
@@ -92,7 +101,7 @@ def _files(paths: list[str]) -> tuple[dict[Path, int], list[str]]:
         if named.is_dir():
             for folder, folders, files in os.walk(named, onerror=unread.append):
                 folders[:] = [name for name in folders if not name.startswith(".")]
-                below = [Path(folder, name) for name in files if not name.startswith(".") and not name.endswith(".asc")]
+                below = [Path(folder, name) for name in files if not name.startswith(".") and not name.endswith(BESIDE)]
                 found |= {path: path.stat().st_size for path in below if path.is_file()}
         elif named.is_file():
             found[named] = named.stat().st_size

@@ -5,10 +5,11 @@
 
 from .errors import Closed, Missing, ModelError, Taken
 from .names import Names
-from .parts import STATUSES, Actor, Event, File, Status
+from .parts import SIDECARS, STATUSES, Actor, Event, File, Status
 from .project import Project
 
 __all__ = [
+    "SIDECARS",
     "STATUSES",
     "Actor",
     "Closed",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Status = Literal["active", "archived", "deprecated", "quarantined"]
 STATUSES: tuple[Status, ...] = ("active", "archived", "deprecated", "quarantined")
 """The markers of PEP 792."""
+
+SIDECARS = (".metadata", ".asc", ".provenance")
+"""What may lie beside a file, by what its name adds: core metadata, OpenPGP signature, attestations (PEP 740)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class File:
 
     ``version`` is normalised, ``sha256`` and ``metadata`` (the digest of the sidecar, if there is one) are lower-case
     hex, ``size`` is in bytes, ``uploaded`` an RFC 3339 time in UTC. ``yanked`` is the reason, "" without one, None if
-    not yanked. ``signature`` is the digest of the OpenPGP signature, if there is one. ``removed`` is when it was
-    removed, None while it is live; a ``purged`` file's bytes are gone.
+    not yanked. ``signature`` and ``provenance`` are the digests of the OpenPGP signature and of the provenance object
+    (PEP 740), if there are any. ``removed`` is when it was removed, None while it is live; a ``purged`` file's bytes
+    are gone.
     """
 
     filename: str
@@ -58,6 +63,7 @@ class File:
     requires_python: str | None = None
     metadata: str | None = None
     signature: str | None = None
+    provenance: str | None = None
     yanked: str | None = None
     removed: str | None = None
     purged: bool = False
@@ -69,6 +75,12 @@ class File:
     @property
     def signed(self) -> bool:
         return self.signature is not None
+
+    @property
+    def sidecars(self) -> Mapping[str, str]:
+        """The digest of each thing that lies beside the file, by what its name adds: those only that there are."""
+        digests = zip(SIDECARS, (self.metadata, self.signature, self.provenance), strict=True)
+        return {ending: digest for ending, digest in digests if digest is not None}
 
     @property
     def is_wheel(self) -> bool:

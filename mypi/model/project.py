@@ -56,7 +56,9 @@ class Project:
     @cached_property
     def versions(self) -> tuple[str, ...]:
         """Every version with a live file or registered without one, oldest first (A5.4)."""
-        return tuple(sorted({f.version for f in self.live} | set(self.releases), key=Version))
+        found = {f.version for f in self.live} | set(self.releases)
+        # 1.0 and 1.0.0 are equal as versions, and their order must not change under an ETag.
+        return tuple(sorted(found, key=lambda version: (Version(version), version)))
 
     @cached_property
     def _folded(self) -> Mapping[str, File]:

@@ -121,13 +121,13 @@ class Repository:
             raise Truncated(file.filename, f"has {reader.size} bytes instead of {file.size}; run mypi verify")
         return reader
 
+    def open_sidecar(self, project: Project, file: File, ending: str) -> Reader:
+        """Open what lies beside a file, by what its name adds; see SIDECARS of the model. Raises NotFound."""
+        return self._files.open(keys.beside(self._key(project, file), ending))
+
     def open_metadata(self, project: Project, file: File) -> Reader:
         """Open the core metadata beside a file. Raises NotFound."""
-        return self._files.open(keys.metadata(self._key(project, file)))
-
-    def open_signature(self, project: Project, file: File) -> Reader:
-        """Open the OpenPGP signature beside a file. Raises NotFound."""
-        return self._files.open(keys.signature(self._key(project, file)))
+        return self.open_sidecar(project, file, ".metadata")
 
     def publish(self, submission: Submission, by: Actor) -> File:
         """Publish a file; see Publisher.publish."""

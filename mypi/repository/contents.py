@@ -21,7 +21,5 @@ def contents(index: str, project: str, file: File) -> Iterator[Content]:
     """Yield what there must be as long as the file is not purged."""
     key = keys.file(index, project, file.token, file.filename)
     yield Content(key, file.size, file.sha256)
-    if file.metadata is not None:
-        yield Content(keys.metadata(key), None, file.metadata)
-    if file.signature is not None:
-        yield Content(keys.signature(key), None, file.signature)
+    for ending, sha256 in file.sidecars.items():
+        yield Content(keys.beside(key, ending), None, sha256)

@@ -6,6 +6,7 @@ indexes/<index>/<project>.json                          one document per project
 files/<index>/<project>/<token>/<filename>              bytes, written once
 files/<index>/<project>/<token>/<filename>.metadata     METADATA of a wheel (PEP 658), PKG-INFO of an sdist
 files/<index>/<project>/<token>/<filename>.asc          signature, when given
+files/<index>/<project>/<token>/<filename>.provenance   attestations (PEP 740), when given
 once/<purpose>/<id>                                     things that may happen once; they move nowhere
 """
 
@@ -66,18 +67,13 @@ def project_of(key: str) -> tuple[str, str] | None:
 
 
 def file(index: str, project: str, token: str, filename: str) -> str:
-    """The bytes of a file; its sidecars add ``.metadata`` or ``.asc``."""
+    """The bytes of a file."""
     return f"files/{index}/{project}/{token}/{filename}"
 
 
-def metadata(key: str) -> str:
-    """The core metadata beside a file."""
-    return key + ".metadata"
-
-
-def signature(key: str) -> str:
-    """The OpenPGP signature beside a file."""
-    return key + ".asc"
+def beside(key: str, ending: str) -> str:
+    """What lies beside a file: ``ending`` is one of the model's ``SIDECARS``."""
+    return key + ending
 
 
 def files(index: str, project: str = "") -> str:

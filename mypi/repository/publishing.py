@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from packaging.version import Version
 
-from .. import names, rules
+from .. import attestations, names, rules
 from ..archives import Limits
 from ..artifacts import Artifact, inspect
 from ..metadata import CoreMetadata
@@ -47,7 +47,7 @@ class Publisher:
         """Publish a file with all its metadata or not at all; return it, durable and listed.
 
         The same bytes under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed,
-        Refused, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
+        Refused, AttestationError, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
         """
         project = self._catalogue.present(submission.filename.project)
         published = project.admit(submission.filename.text, submission.sha256)
@@ -55,11 +55,16 @@ class Publisher:
             return published
         # Else the bytes would be taken in first, and stay in a store that no sweep may change.
         refuse_if_sealed(project.name, project)
+        provenance = attestations.provenance(
+            submission.attestations, submission.filename, submission.sha256, event.by, self._settings.attesters
+        )
         artifact = self._inspect(submission, project)
         if artifact.filename.project != project.name:
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event)
-        return self._store(submission, artifact, project, event)
+        beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
+        given = {ending: data for ending, data in beside.items() if data is not None}
+        return self._store(submission, artifact, given, project, event)
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
@@ -68,11 +73,13 @@ class Publisher:
             raise Refused(f"{artifact.filename.text}: " + "; ".join(broken))
         return artifact
 
-    def _store(self, submission: Submission, artifact: Artifact, project: Project, event: Event) -> File:
+    def _store(
+        self, submission: Submission, artifact: Artifact, beside: Mapping[str, bytes], project: Project, event: Event
+    ) -> File:
         """Add the bytes and publish them; ``project`` was read before, so its counter shows every sweep since."""
         for _ in range(_ROUNDS):
-            file = _described(submission, artifact, event)
-            self._add(project.name, file, submission, artifact)
+            file = _described(submission, artifact, beside, event)
+            self._add(project.name, file, submission, beside)
             if not project.exists:
                 self._catalogue.announce(project.name, artifact.core.name)
             change = _publishing(file, artifact.core.name, project.sweeps, event)
@@ -82,16 +89,14 @@ class Publisher:
                 project = self._catalogue.present(project.name)
         raise Unavailable(project.name, "sweeps kept coming between; try again")
 
-    def _add(self, project: str, file: File, submission: Submission, artifact: Artifact) -> None:
+    def _add(self, project: str, file: File, submission: Submission, beside: Mapping[str, bytes]) -> None:
         """Add the bytes and what lies beside them; after an error nothing is left if the store still lets us."""
         key = keys.file(self._catalogue.index, project, file.token, file.filename)
-        beside = {keys.metadata(key): artifact.metadata, keys.signature(key): submission.signature}
         added = []
         try:
-            for name, data in beside.items():
-                if data is not None:
-                    added.append(name)
-                    self._files.add(name, io.BytesIO(data), len(data))
+            for ending, data in beside.items():
+                added.append(name := keys.beside(key, ending))
+                self._files.add(name, io.BytesIO(data), len(data))
             submission.content.seek(0)
             added.append(key)
             self._files.add(key, submission.content, submission.size)
@@ -138,8 +143,8 @@ def _named(project: Project, display: str) -> Project:
     return project if project.exists else replace(project, display=display)
 
 
-def _described(submission: Submission, artifact: Artifact, event: Event) -> File:
-    metadata = artifact.metadata
+def _described(submission: Submission, artifact: Artifact, beside: Mapping[str, bytes], event: Event) -> File:
+    digests = {ending: hashlib.sha256(data).hexdigest() for ending, data in beside.items()}
     return File(
         filename=submission.filename.text,
         version=str(artifact.core.version),
@@ -149,6 +154,7 @@ def _described(submission: Submission, artifact: Artifact, event: Event) -> File
         uploaded=event.at,
         uploader=event.by,
         requires_python=artifact.core.requires_python,
-        metadata=hashlib.sha256(metadata).hexdigest(),
-        signature=None if submission.signature is None else hashlib.sha256(submission.signature).hexdigest(),
+        metadata=digests.get(".metadata"),
+        signature=digests.get(".asc"),
+        provenance=digests.get(".provenance"),
     )

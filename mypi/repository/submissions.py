@@ -25,8 +25,8 @@ class Refused(ValueError):
 class Submission:
     """A file that somebody wants published.
 
-    ``content`` is a seekable binary file whose bytes were counted and hashed while they came in. ``allow`` names the
-    checks that an import relaxes.
+    ``content`` is a seekable binary file whose bytes were counted and hashed while they came in. ``attestations`` is
+    the JSON of the upload field, unchecked. ``allow`` names the checks that an import relaxes.
     """
 
     filename: names.Filename
@@ -34,6 +34,7 @@ class Submission:
     size: int
     sha256: str
     signature: bytes | None = None
+    attestations: str | None = None
     allow: frozenset[str] = field(default_factory=frozenset)
 
 

@@ -18,6 +18,7 @@ from pyramid.response import Response
 
 from ..accounts import AccountError
 from ..artifacts import ArtifactError
+from ..attestations import AttestationError
 from ..forms import FormError
 from ..metadata import MetadataError
 from ..model import Closed, Missing, Taken
@@ -42,6 +43,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (MetadataError, 400),
     (ArtifactError, 400),
     (Refused, 400),
+    (AttestationError, 400),
 )
 """First match wins."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
@@ -12,7 +13,6 @@ from pyramid.response import Response
 from webob.byterange import ContentRange
 
 from ..model import File, Project
-from ..repository import Repository
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
@@ -29,32 +29,43 @@ def file(context: FileResource, request: Request) -> Response:
     found = project.live_file(context.filename)
     if found.token != context.token:
         raise HTTPNotFound(f"There is no {context.filename} at this address")
+    if context.sidecar:
+        return _sidecar(context, request, project, found)
+
+    def opened(start: int, stop: int) -> Iterable[bytes]:
+        whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
+        with _published():
+            reader = request.repository.open_file(project, found, start, stop)
+        return _body(request, reader, start if whole else None)
+
+    return _respond(request, context.__name__, found.sha256, found.size, opened)
+
+
+def beside(request: Request, project: Project, file: File, ending: str) -> bytes:
+    """Return what lies beside a file, which the document must name; it is small. Raises StoreError."""
+    with _published(), request.repository.open_sidecar(project, file, ending) as reader:
+        data: bytes = reader.read()
+    return data
+
+
+@contextmanager
+def _published() -> Iterator[None]:
+    """Take it for damage if the store lacks what the document names.
+
+    It is no 404, with which an installer would go on to other indexes.
+    """
     try:
-        if context.sidecar:
-            return _sidecar(context, request, project, found)
-
-        def opened(start: int, stop: int) -> Iterable[bytes]:
-            whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
-            return _body(request, request.repository.open_file(project, found, start, stop), start if whole else None)
-
-        return _respond(request, context.__name__, found.sha256, found.size, opened)
+        yield
     except NotFound as exc:
-        # The document names it, so this is damage and no 404, with which an installer would go on to other indexes.
         raise StoreError(exc.key, "is published, but not in the store; run mypi verify") from exc
 
 
 def _sidecar(context: FileResource, request: Request, project: Project, found: File) -> Response:
     """Answer with what lies beside a file; it is small."""
-    repository: Repository = request.repository
-    beside = {
-        ".asc": (found.signature, repository.open_signature),
-        ".metadata": (found.metadata, repository.open_metadata),
-    }
-    etag, opened = beside[context.sidecar]
+    etag = found.sidecars.get(context.sidecar)
     if etag is None:
         raise HTTPNotFound(f"{context.filename} was published without {context.sidecar}")
-    with opened(project, found) as reader:
-        data = reader.read()
+    data = beside(request, project, found, context.sidecar)
     return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
 
 

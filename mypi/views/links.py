@@ -44,6 +44,12 @@ def file(up: str, project: Project, file: File) -> str:
     return f"{up}files/{project.name}/{file.token}/{quote(file.filename, safe='')}"
 
 
+def provenance(base: str, project: Project, file: File) -> str:
+    """Return the link to a file's provenance, from what stands before ``integrity/``."""
+    release = quote(file.version, safe="!+")
+    return f"{base}integrity/{project.name}/{release}/{quote(file.filename, safe='')}/provenance"
+
+
 def to_canonical(request: Request, *, slash: bool = True) -> Redirect | None:
     """Return the redirect to a page's one URL: canonical name, single slashes, trailing slash; None if it is that.
 

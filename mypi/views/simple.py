@@ -26,7 +26,7 @@ def index_page(context: Simple, request: Request) -> Response:
     """List every project (A1.1, A4.12, A5.2)."""
     held = request.repository.names()
     names = held.value if held else Names()
-    return _respond(request, held, lambda form, up: _index(names, form, up))
+    return _respond(request, held, lambda form, up, secure: _index(names, form))
 
 
 def project_page(context: SimpleProject | BareProject, request: Request) -> Response:
@@ -35,7 +35,7 @@ def project_page(context: SimpleProject | BareProject, request: Request) -> Resp
     Also at the root, for ``pip install -i http://host NAME``.
     """
     held: Held[Project] = request.repository.project(context.project)
-    return _respond(request, held, lambda form, up: _project(held.value, form, up))
+    return _respond(request, held, lambda form, up, secure: _project(held.value, form, up, secure))
 
 
 def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
@@ -45,23 +45,33 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
     away = links.to_canonical(request)
     if away:
         return away
-    key = (request.path_info, held.tag if held else "", form)
+    # Nothing but an absolute https address may stand in data-provenance (A4.10); JSON takes a relative one.
+    address = links.address(request)
+    secure = f"{address}/" if form != JSON and address.startswith("https:") else ""
+    key = (request.path_info, held.tag if held else "", form, secure)
     content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
-    return respond(request, key, content_type, lambda: draw(form, links.up(request)), vary=("Accept",))
+    return respond(request, key, content_type, lambda: draw(form, links.up(request), secure), vary=("Accept",))
 
 
-def _index(names: Names, form: str, up: str) -> bytes:
+def _index(names: Names, form: str) -> bytes:
     if form == JSON:
         return _json({"projects": [{"name": display} for _, display in sorted(names.projects.items())]})
     projects = [(f"{quote(name)}/", display) for name, display in sorted(names.projects.items())]
     return _html("simple_index", {"projects": projects})
 
 
-def _project(project: Project, form: str, up: str) -> bytes:
+def _project(project: Project, form: str, up: str, secure: str) -> bytes:
     if form == JSON:
         return _json(_project_json(project, up))
     signed = any(file.signed for file in project.live)
-    files = [(links.file(up, project, file), file) for file in project.live]
+    files = [
+        (
+            links.file(up, project, file),
+            file,
+            links.provenance(secure, project, file) if secure and file.provenance else None,
+        )
+        for file in project.live
+    ]
     return _html("simple_project", {"project": project, "files": files, "signed": signed})
 
 
@@ -82,6 +92,8 @@ def _project_json(project: Project, up: str) -> dict[str, Any]:
             entry["requires-python"] = file.requires_python
         if file.signed:
             entry["gpg-sig"] = True
+        if file.provenance:
+            entry["provenance"] = links.provenance(up, project, file)
         files.append(entry)
     return {"name": project.name, "versions": list(project.versions), "files": files, "project-status": status}
 

@@ -148,6 +148,7 @@ def _submission(form: Form) -> Submission:
         size=content.size,
         sha256=content.digests["sha256"],
         signature=_signature(form),
+        attestations=form.one("attestations"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from mypi.repository import Repository
 from mypi.store import NotFound
 from tests import builders
+from tests.attested import PUBLISH, SLSA, of
 from tests.commands.conftest import Run
 from tests.repository.shorthand import content, filename, live, package
 
@@ -36,12 +38,12 @@ def test_a_folder_goes_in_with_all_below_it_and_the_signatures_beside(
     assert live(index, "other") == ["other-0.1.tar.gz"]
     project = index.project("acme-lib").value
     assert content(index, project.live[0]) == package()[1]
-    with index.open_signature(project, project.live[0]) as reader:
+    with index.open_sidecar(project, project.live[0], ".asc") as reader:
         assert reader.read() == b"signed"
     assert project.history[-1].origin == "command"
     other = index.project("other").value
     with pytest.raises(NotFound):
-        index.open_signature(other, other.live[0])
+        index.open_sidecar(other, other.live[0], ".asc")
 
 
 def test_it_may_be_run_again(run: Run, index: Repository, folder: Path) -> None:
@@ -155,3 +157,21 @@ def test_progress_is_shown_at_a_terminal_only(run: Run, folder: Path, monkeypatc
     done = run("import", str(folder))
     assert "import: 100%" in done.err
     assert f"refused {folder}/readme.txt: " in done.err
+
+
+def test_attestations_beside_a_file_come_along(run: Run, index: Repository, folder: Path) -> None:
+    for number, (ending, kind) in enumerate({".publish.attestation": PUBLISH, ".slsa.attestation": SLSA}.items(), 1):
+        (folder / f"{filename()}{ending}").write_text(json.dumps(of(*package(), kind)))
+        (folder / f"another{number}{ending}").touch()
+    assert run("import", str(folder)).out == "2 imported, 0 refused\n"
+    project = index.project("acme-lib").value
+    with index.open_sidecar(project, project.live[0], ".provenance") as reader:
+        (bundle,) = json.loads(reader.read())["attestation_bundles"]
+    assert bundle["attestations"] == [of(*package(), kind) for kind in (PUBLISH, SLSA)]
+
+
+def test_a_file_whose_attestations_are_of_another_is_named(run: Run, folder: Path) -> None:
+    (folder / f"{filename()}.publish.attestation").write_text(json.dumps(of(filename(), b"other")))
+    done = run("import", str(folder))
+    assert (done.code, done.out) == (1, "1 imported, 1 refused\n")
+    assert "has another sha256" in done.err

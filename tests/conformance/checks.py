@@ -64,7 +64,6 @@ CHECKS = (
         "C26",
         "PYPI",
         "Attestations are verified against the identity of the publisher.",
-        "Publishers are known by user and password; without trusted publishing there is no identity to compare with.",
     ),
     Rule("C27", "PYPI", "What has passed is stored, and the answer is 200 with an empty body."),
     Rule("C identity", "MUST", "File name, .dist-info folder and the metadata in it name the same release."),

@@ -44,7 +44,6 @@ SIMPLE = (
         "A4.10",
         "MUST",
         "A link to a provenance is a whole https address.",
-        "Pages link to no provenance, see A7 provenance.",
     ),
     Rule("A4.11", "MAY", "A project's page tells its status, and the reason if one was given."),
     Rule("A4.12", "MUST CLIENT", "The list of projects has one link for each, to its normalised name."),
@@ -66,7 +65,6 @@ SIMPLE = (
         "A5.5 provenance",
         "MAY",
         "A file's provenance is an address or null.",
-        "Pages link to no provenance, see A7 provenance.",
     ),
     Rule("A5.5 project-status", "MUST CLIENT", "The status of a project is an object and never null."),
     Rule("A5.6", "PYPI", "Files are in the order of versions; the text is compact, sorted UTF-8."),
@@ -92,7 +90,6 @@ SIMPLE = (
         "A7 provenance",
         "PYPI",
         "The provenance of a file has an address of its own.",
-        "Publishers are known by user and password, so there is nobody whose identity a provenance could prove.",
     ),
     Rule(
         "A7 json",

@@ -9,8 +9,9 @@ import re
 import pytest
 
 from mypi.model import Actor
+from tests.attested import of as attestation_of
 from tests.builders import metadata, sdist, wheel
-from tests.functional.support import JSON, anchors, last_segment, path_of
+from tests.functional.support import JSON, Anchors, anchors, last_segment, path_of
 
 ACTOR = Actor("tester", "test")
 WHEEL = "acme_lib-1.0-py3-none-any.whl"
@@ -172,3 +173,42 @@ def test_A7_deprecated_is_active_with_a_mark(index):
     index.repository.set_status("acme-lib", "deprecated", "", ACTOR)
     index.publish(*wheel(version="2.0"))
     assert len(index.json("acme-lib")["files"]) == 2
+
+
+@pytest.mark.parametrize("status", ["archived", "quarantined"])
+def test_A7_archived_A7_quarantined_take_none_of_any_kind(index, status):
+    name, content = wheel()
+    index.publish(name, content)
+    index.repository.set_status("acme-lib", status, "", ACTOR)
+    before = index.repository.project("acme-lib").value
+    for refused in (wheel(version="2.0"), sdist(), (name, content)):
+        assert status in index.publish(*refused, status=403).status
+    fields = {":action": "submit", "metadata_version": "1.0", "name": "acme-lib", "version": "3.0"}
+    assert status in index.post("/", fields, status=403).status
+    assert index.repository.project("acme-lib").value == before
+
+
+@pytest.mark.parametrize("status", ["active", "archived", "deprecated", "quarantined"])
+def test_A7_archived_A7_quarantined_A7_deprecated_each_is_told_in_both_forms_and_to_people_and_can_be_taken_back(
+    index, status
+):
+    name, content = wheel()
+    given = json.dumps([attestation_of(name, content)])
+    index.publish(name, content, gpg_signature="-----BEGIN PGP SIGNATURE-----\n", attestations=given)
+    url = index.url("acme-lib", name)
+    index.repository.set_status("acme-lib", status, "for a while", ACTOR)
+    assert index.json("acme-lib")["project-status"] == {"status": status, "reason": "for a while"}
+    metas = Anchors(index.html("acme-lib").text).metas
+    assert metas["pypi:project-status"] == status
+    assert metas["pypi:project-status-reason"] == "for a while"
+    assert (f"This project is {status}." in index.get("/project/acme-lib/").text) == (status != "active")
+    offered = status != "quarantined"
+    assert [entry["filename"] for entry in index.json("acme-lib")["files"]] == [name] * offered
+    assert [text for _, text in anchors(index.html("acme-lib"))] == [name] * offered
+    for sidecar in ("", ".metadata", ".asc", ".provenance"):
+        index.get(url + sidecar, status=200 if offered else 404)
+    # The root page names it in any case: it is one document, which knows of no status (A7 asks for no more).
+    assert index.get("/simple/", headers={"Accept": JSON}).json["projects"] == [{"name": "acme-lib"}]
+    index.repository.set_status("acme-lib", "active", "", ACTOR)
+    assert index.json("acme-lib")["project-status"] == {"status": "active"}
+    assert index.get(url).body == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import time
 
@@ -13,6 +14,7 @@ from mypi.repository import Finding, Repository, Submission, Sweep
 from mypi.settings import Settings
 from mypi.store import Entry, NotFound, Store
 from tests import builders
+from tests.attested import of as attestation_of
 
 ALICE = Actor("alice", "127.0.0.1")
 DAY = 86400.0
@@ -37,6 +39,11 @@ def submission(filename: str, data: bytes, **fields) -> Submission:
 def publish(repository: Repository, name: str = "acme-lib", version: str = "1.0", content: str = "x", **fields) -> File:
     """Publish a wheel and return its entry."""
     return repository.publish(submission(*package(name, version, content), **fields), ALICE)
+
+
+def attested(name: str = "acme-lib", version: str = "1.0", content: str = "x") -> str:
+    """The attestations of that wheel, as an upload brings them."""
+    return json.dumps([attestation_of(*package(name, version, content))])
 
 
 def filename(name: str = "acme-lib", version: str = "1.0") -> str:

@@ -23,6 +23,7 @@ from tests.repository.shorthand import (
     ALICE,
     YEAR,
     Clock,
+    attested,
     content,
     filename,
     live,
@@ -70,7 +71,7 @@ def rubbish_before(store: Store) -> None:
 
 
 def publish_signed(repository: Repository) -> None:
-    publish(repository, signature=b"signed")
+    publish(repository, signature=b"signed", attestations=attested())
 
 
 def register(repository: Repository) -> None:
@@ -195,7 +196,7 @@ def test_after_a_fault_nothing_lies_and_a_retry_makes_it_so(
 
 def test_a_fault_while_bytes_are_added_leaves_nothing_of_them(fresh_store: Callable[[], Store]) -> None:
     adds = [point for point in points_of(fresh_store, "first publish") if point.operation == "add"]
-    assert len(adds) == 6
+    assert len(adds) == 8
     for point in adds:
         store = fresh_store()
         repository = opened(faulty := FaultyStore(store))

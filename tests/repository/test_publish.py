@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from mypi.repository import Refused, Repository
 from mypi.store import NotFound, Store, Truncated, Unavailable
 from mypi.testing.doubles import RecordingStore
 from tests import builders
+from tests.attested import of as attestation_of
 from tests.repository.shorthand import (
     ALICE,
     content,
@@ -31,7 +33,8 @@ from tests.repository.shorthand import (
 
 def test_what_was_published_is_listed_whole_with_its_metadata(repository: Repository) -> None:
     name, data = builders.wheel("Acme.Lib", "1.0", requires_python=">=3.9")
-    file = repository.publish(submission(name, data, signature=b"signed"), ALICE)
+    given = json.dumps([attestation_of(name, data)])
+    file = repository.publish(submission(name, data, signature=b"signed", attestations=given), ALICE)
     project = repository.project("acme-lib").value
     assert project.live == (file,)
     assert project.display == "Acme.Lib"
@@ -42,8 +45,12 @@ def test_what_was_published_is_listed_whole_with_its_metadata(repository: Reposi
     assert content(repository, file) == data
     with repository.open_metadata(project, file) as reader:
         assert hashlib.sha256(reader.read()).hexdigest() == file.core_metadata
-    with repository.open_signature(project, file) as reader:
+    with repository.open_sidecar(project, file, ".asc") as reader:
         assert reader.read() == b"signed"
+    with repository.open_sidecar(project, file, ".provenance") as reader:
+        provenance = reader.read()
+    assert hashlib.sha256(provenance).hexdigest() == file.provenance
+    assert json.loads(provenance)["attestation_bundles"][0]["attestations"] == json.loads(given)
     assert not problems(repository)
 
 

@@ -13,7 +13,18 @@ from mypi.repository import Repository
 from mypi.repository.identity import WrongStore
 from mypi.store import Store, Unavailable
 from mypi.testing.doubles import WrappedStore
-from tests.repository.shorthand import ALICE, YEAR, Clock, entries, filename, problems, publish, settings, sweep
+from tests.repository.shorthand import (
+    ALICE,
+    YEAR,
+    Clock,
+    attested,
+    entries,
+    filename,
+    problems,
+    publish,
+    settings,
+    sweep,
+)
 
 Damage = Callable[[bytes], bytes]
 
@@ -29,8 +40,8 @@ def put(store: Store, key: str, data: bytes) -> None:
 
 @pytest.fixture
 def filled(repository: Repository) -> Repository:
-    """An index with two projects, three files, a removed and a purged one, each signed."""
-    publish(repository, signature=b"signature of 1.0")
+    """An index with two projects, three files, a removed and a purged one, each signed, one attested."""
+    publish(repository, signature=b"signature of 1.0", attestations=attested())
     publish(repository, version="2.0", signature=b"signature of 2.0")
     publish(repository, "other", "1.0", content="o", signature=b"signature of other")
     repository.yank("acme-lib", [filename()], "why", ALICE)
@@ -64,7 +75,7 @@ def test_every_file_and_sidecar_that_is_damaged_is_named_and_nothing_else(
 ) -> None:
     change, problem = DAMAGES[damage]
     files = entries(store, "files/")
-    assert len(files) == 9
+    assert len(files) == 10
     for entry in files:
         whole = store.read(entry.key)[0]
         put(store, entry.key, change(whole))

@@ -168,6 +168,7 @@ def test_a_document_survives_being_written_and_read():
         project(
             made(),
             made("acme_lib-2.tar.gz", "2", token="2" * 16, yanked="", requires_python=">=3.9", signature="c" * 64),
+            made("acme_lib-4.tar.gz", "4", token="4" * 16, provenance="d" * 64),
         )
         .register("3", "näxt", NOW)
         .remove([made().filename], NOW)
