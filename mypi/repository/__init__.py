@@ -99,6 +99,10 @@ class Repository:
             raise Truncated(file.filename, f"has {reader.size} bytes instead of {file.size}; run mypi verify")
         return reader
 
+    def link(self, project: Project, file: File) -> str | None:
+        """Return a link by which a client may get a file from the store itself, or None. Raises Unavailable."""
+        return self._files.url(self._key(project, file), file.filename)
+
     def open_metadata(self, project: Project, file: File) -> Reader:
         """Open the core metadata beside a file. Raises NotFound."""
         return self._files.open(keys.metadata(self._key(project, file)))

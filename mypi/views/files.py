@@ -16,6 +16,7 @@ from ..repository import Repository
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
+from .links import Redirect
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -37,7 +38,11 @@ def file(context: FileResource, request: Request) -> Response:
             whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
             return _body(request, request.repository.open_file(project, found, start, stop), start if whole else None)
 
-        return _respond(request, context.__name__, found.sha256, found.size, opened)
+        def link() -> str | None:
+            # HEAD is for us: a link that is signed for GET refuses it.
+            return request.repository.link(project, found) if request.method == "GET" else None
+
+        return _respond(request, context.__name__, found.sha256, found.size, opened, link)
     except NotFound as exc:
         # The document names it, so this is damage and no 404, with which an installer would go on to other indexes.
         raise StoreError(exc.key, "is published, but not in the store; run mypi verify") from exc
@@ -59,9 +64,14 @@ def _sidecar(context: FileResource, request: Request, project: Project, found: F
 
 
 def _respond(
-    request: Request, name: str, etag: str, size: int, opened: Callable[[int, int], Iterable[bytes]]
+    request: Request,
+    name: str,
+    etag: str,
+    size: int,
+    opened: Callable[[int, int], Iterable[bytes]],
+    link: Callable[[], str | None] = lambda: None,
 ) -> Response:
-    """Answer with the bytes, or the part of them that is asked for.
+    """Answer with the bytes, or the part of them that is asked for, or with where else they are to be had.
 
     Artifacts are octet-stream without Content-Encoding: a "gzip" there makes clients unpack them (A6.3).
     """
@@ -73,6 +83,12 @@ def _respond(
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     if is_known(request, response):
         return response
+    elsewhere = link()
+    if elsewhere is not None:
+        answer = Redirect(elsewhere, 302)
+        # The link may expire, and the file be removed: whoever wants it again asks again.
+        answer.cache_control = "no-store"
+        return answer
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
         response.status = 416
