@@ -8,11 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mypi.store import NotFound, StoreError, Tag, Unavailable
+from mypi.store import NotFound, StoreError, Unavailable
 
 from . import client
 from .errors import DRIVER, Garbled, translated
 from .options import Options
+
+_TELLS = {
+    "list_objects_v2": "IsTruncated",
+    "get_object": "ETag",
+    "head_object": "ETag",
+    "put_object": "ETag",
+    "upload_part": "ETag",
+    "create_multipart_upload": "UploadId",
+    "complete_multipart_upload": "ETag",
+}
+"""What is in every whole answer to a request."""
 
 
 class Bucket:
@@ -42,6 +53,10 @@ class Bucket:
         """Send one request about the bucket; ``key`` is for errors. Raises StoreError."""
         with self.errors(key):
             answer: dict[str, Any] = getattr(self.client, operation)(Bucket=self.name, **given)
+        if _TELLS.get(operation, "ResponseMetadata") not in answer:
+            if "Body" in answer:
+                answer["Body"].close()
+            raise Garbled(key, f"what {self._about['endpoint']} answers is no answer of S3, or a part of one")
         return answer
 
     def head(self, key: str, **given: Any) -> dict[str, Any]:
@@ -54,13 +69,20 @@ class Bucket:
             raise
 
     def page(self, prefix: str, **given: Any) -> dict[str, Any]:
-        """Return one page of the list of objects; one that came in part is asked for again."""
+        """Return one page of the list of objects.
+
+        One that came in part is asked for again: by the SDK, but for one that was cut off before its first byte, which
+        it takes for the list of an empty bucket.
+        """
         for _ in range(self.attempts - 1):
             try:
-                return self.ask("list_objects_v2", prefix, Prefix=self.root + prefix, **given)
+                return self._page(prefix, given)
             except Garbled:
                 continue
-        return self.ask("list_objects_v2", prefix, Prefix=self.root + prefix, **given)
+        return self._page(prefix, given)
+
+    def _page(self, prefix: str, given: dict[str, Any]) -> dict[str, Any]:
+        return self.ask("list_objects_v2", prefix or self.name, Prefix=self.root + prefix, **given)
 
     @contextmanager
     def errors(self, key: str) -> Iterator[None]:
@@ -72,12 +94,6 @@ class Bucket:
 
     def translated(self, exc: Exception, key: str) -> StoreError:
         return translated(exc, key, self._about)
-
-    def tag(self, answer: dict[str, Any], key: str) -> Tag:
-        """Return the tag that an answer tells. Raises Unavailable if it tells none."""
-        if "ETag" not in answer:
-            raise Unavailable(key, f"{self._about['endpoint']} tells no ETag, as every server of S3 does")
-        return Tag(answer["ETag"])
 
 
 def digest(data: bytes | memoryview) -> str:

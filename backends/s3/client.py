@@ -16,6 +16,8 @@ from .options import Options
 CONNECTIONS = 64
 """Kept open to the server by each client: more than a server of ours has threads."""
 
+_SHORT = 64 * 2**10
+
 _making = threading.Lock()
 _open: WeakSet[Any] = WeakSet()
 
@@ -46,7 +48,15 @@ def make(chosen: Options) -> Any:
     with _making:  # a session of the SDK is not safe for threads
         client = session().client("s3", endpoint_url=chosen.endpoint, region_name=region, config=config)
         _open.add(client)
+    client.meta.events.register("before-call.s3.PutObject", _send_at_once)
     return client
+
+
+def _send_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Send a short body unasked: the SDK would ask first (Expect: 100-continue), which costs a round trip."""
+    body = params["body"]
+    if len(body.getbuffer()) < _SHORT:
+        params["headers"].pop("Expect", None)
 
 
 def _forget_connections() -> None:

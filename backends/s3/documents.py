@@ -48,7 +48,7 @@ def swap(bucket: Bucket, key: str, data: bytes, expect: Tag | None) -> Tag:
                 raise Conflict(key) from exc
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads writers
         else:
-            return bucket.tag(answer, key)
+            return Tag(answer["ETag"])
     raise Conflict(key)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from mypi.store import Conflict, Full, NotFound, StoreError, Unavailable, Unchanged
 
-DRIVER = (sdk.BotoCoreError, sdk.ClientError, ResponseParserError)
-"""All that the SDK raises."""
+DRIVER = (sdk.BotoCoreError, sdk.ClientError, ResponseParserError, HTTPError)
+"""All that the SDK raises, and what it lets through of the library beneath it."""
 
 
 class Busy(Conflict):
@@ -27,7 +28,7 @@ class NoUpload(Unavailable):
 
 
 class Garbled(Unavailable):
-    """The answer cannot be read: it is no answer of S3, or ended early."""
+    """The answer lacks what each has: it is none of S3, or was cut off before its first byte."""
 
 
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a profile or a role"
@@ -39,6 +40,7 @@ _SKEWED = "the server takes this machine's clock for wrong; set it by NTP"
 _EXPIRED = "the session token is not valid any more; renew the credentials"
 _DAMAGED = "the bytes were damaged on their way to the server; try again"
 _ELSEWHERE = "the bucket {bucket} lies in another region; set mypi.storage.region"
+_BROKE = "the connection to {endpoint} broke; try again"
 _SENTENCES = {
     "NoSuchBucket": "there is no bucket {bucket} at {endpoint}; create it, or correct mypi.storage.bucket",
     "InvalidBucketName": "{bucket} is no name for a bucket at {endpoint}; correct mypi.storage.bucket",
@@ -79,9 +81,10 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (sdk.ProxyConnectionError, "the proxy on the way to {endpoint} cannot be reached; correct HTTPS_PROXY or NO_PROXY"),
     (sdk.ConnectTimeoutError, "{endpoint} cannot be reached; start it, or correct mypi.storage.endpoint"),
     (sdk.EndpointConnectionError, "{endpoint} cannot be reached; start it, or correct mypi.storage.endpoint"),
-    (sdk.HTTPClientError, "the connection to {endpoint} broke; try again"),
+    (sdk.HTTPClientError, _BROKE),
+    (HTTPError, _BROKE),
     (sdk.IncompleteReadError, "the answer of {endpoint} ended early; try again"),
-    (ResponseParserError, "what {endpoint} answers is no whole answer of S3; is mypi.storage.endpoint right?"),
+    (ResponseParserError, "what {endpoint} answers cannot be read; is mypi.storage.endpoint a server of S3?"),
 )
 
 
@@ -91,8 +94,7 @@ def translated(exc: Exception, key: str, about: Mapping[str, object]) -> StoreEr
         return _answered(exc, key, about)
     for kind, sentence in _REASONS:
         if isinstance(exc, kind):
-            garbled = kind is ResponseParserError
-            return (Garbled if garbled else Unavailable)(key, sentence.format(**about))
+            return Unavailable(key, sentence.format(**about))
     return Unavailable(key, f"the SDK for S3 cannot do this: {exc}")
 
 

@@ -29,20 +29,18 @@ class Body:
         self._left = bucket.attempts
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes, and never none. Raises Unavailable."""
+        """Return up to ``size`` bytes; none only if the server announced too few. Raises Unavailable."""
         while True:
             try:
                 part: bytes = self._opened().read(size)
+                break
             except DRIVER as exc:
                 self.close()
                 self._left -= 1
                 if not self._left:
                     raise self._bucket.translated(exc, self._key) from exc
-                continue
-            if part:
-                self._at += len(part)
-                return part
-            raise Unavailable(self._key, "the server sent less than it had announced")
+        self._at += len(part)
+        return part
 
     def _opened(self) -> Any:
         if self._answer is None:
@@ -68,7 +66,7 @@ def opened(bucket: Bucket, key: str, start: int = 0, stop: int | None = None, un
         found = bucket.head(key, **given) if empty else get(bucket, key, start, stop, **given)
     except Beyond:
         found = bucket.head(key, **given)
-    tag, size = bucket.tag(found, key), _size(found)
+    tag, size = Tag(found["ETag"]), _size(found)
     first = min(start, size)
     last = max(first, size if stop is None else min(stop, size))
     body = Body(bucket, key, tag, first, last, found.get("Body"))

@@ -37,7 +37,7 @@ def _add_parts(bucket: Bucket, key: str, source: Source, size: int, length: int)
             body = _take(key, source, min(length, size - start), last=start + length >= size)
             part: dict[str, Any] = {"PartNumber": len(parts) + 1}
             sent = bucket.call("upload_part", key, Body=body, ContentMD5=digest(body.getbuffer()), **part, **upload)
-            parts.append({**part, "ETag": bucket.tag(sent, key)})
+            parts.append({**part, "ETag": sent["ETag"]})
         _complete(bucket, key, size, MultipartUpload={"Parts": parts}, **upload)
     except BaseException:
         with contextlib.suppress(StoreError):

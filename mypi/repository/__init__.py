@@ -121,6 +121,10 @@ class Repository:
             raise Truncated(file.filename, f"has {reader.size} bytes instead of {file.size}; run mypi verify")
         return reader
 
+    def link(self, project: Project, file: File) -> str | None:
+        """Return a link by which a client may get a file from the store itself, or None. Raises Unavailable."""
+        return self._files.url(self._key(project, file), file.filename)
+
     def open_sidecar(self, project: Project, file: File, ending: str) -> Reader:
         """Open what lies beside a file, by what its name adds; see SIDECARS of the model. Raises NotFound."""
         return self._files.open(keys.beside(self._key(project, file), ending))

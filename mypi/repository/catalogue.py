@@ -56,9 +56,9 @@ class Catalogue:
         except NotFound:
             return Project(name, name)
 
-    def edit(self, name: str, change: Callable[[Project], Project]) -> Project:
+    def edit(self, name: str, change: Callable[[Project], Project], *, absent: bool = False) -> Project:
         """Make a change so, to a project that may be new; see Documents.edit."""
-        return self._projects.edit(keys.project(self.index, name), change)
+        return self._projects.edit(keys.project(self.index, name), change, absent=absent)
 
     def edit_known(self, name: str, change: Callable[[Project], Project]) -> Project:
         """Make a change so. Raises NotFound for a project that does not exist, and as ``edit``."""

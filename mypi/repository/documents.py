@@ -30,8 +30,9 @@ class Moved(Unavailable):
 class _Pending(Generic[D]):
     """An edit that waits to be applied."""
 
-    def __init__(self, change: Callable[[D], D]) -> None:
+    def __init__(self, change: Callable[[D], D], *, absent: bool) -> None:
         self.change = change
+        self.absent = absent
         self.outcome: D | BaseException | None = None
 
     @property
@@ -47,6 +48,12 @@ class _Pending(Generic[D]):
             return before
         self.outcome = after
         return after
+
+
+def _applied(before: D, batch: list[_Pending[D]]) -> D:
+    for each in batch:
+        before = each.apply(before)
+    return before
 
 
 class _Gate(Generic[D]):
@@ -82,15 +89,16 @@ class Documents(Generic[D]):
         self._lock = threading.Lock()
         self._gates: WeakValueDictionary[str, _Gate[D]] = WeakValueDictionary()
 
-    def edit(self, key: str, change: Callable[[D], D]) -> D:
+    def edit(self, key: str, change: Callable[[D], D], *, absent: bool = False) -> D:
         """Make a change so and return the document that has it; when this returns the change is durable.
 
         ``change`` receives the present document (an empty one for an absent key) and returns the wanted one, or the
         same object if nothing is to do. It may be called several times. Whatever it raises is raised here, with
         nothing changed; besides: Unavailable ("perhaps"), Moved, Full, Sealed, Damaged. Where a document is sealed,
-        an edit that has nothing left to do still holds.
+        an edit that has nothing left to do still holds. ``absent`` says that there was no document a moment ago, so
+        that the store need not be asked again.
         """
-        pending = _Pending(change)
+        pending = _Pending(change, absent=absent)
         with self._lock:
             gate = self._gates.setdefault(key, _Gate())
             gate.waiting.append(pending)
@@ -121,18 +129,18 @@ class Documents(Generic[D]):
     def _apply(self, key: str, batch: list[_Pending[D]]) -> None:
         """Apply a batch by one swap, again and again until it holds.
 
-        The first try builds on the copy that is kept, unasked: where each request costs, this saves one, and a copy
-        that is not the newest is a Conflict. Only the newest may refuse an edit, or have nothing left to do for it.
+        The first try builds on what is known, unasked: where each request costs, this saves one, and a document that is
+        not the newest is a Conflict. Only the newest may refuse an edit, or have nothing left to do for it.
         """
         sent: set[str] = set()
-        held = self._reading.kept(key)
+        known = self._known(key, batch)
         for attempt in range(ATTEMPTS):
-            before, tag = (held.value, held.tag) if held else self._present(key)
+            before, tag = known or self._present(key)
             if before.revision in sent:
                 return  # our own swap, whose success was told as a failure
             after = _applied(batch, before)
-            if held and (after is before or before.sealed or any(each.refused for each in batch)):
-                held = None
+            if known and (after is before or before.sealed or any(each.refused for each in batch)):
+                known = None
                 continue
             if after is before:
                 return
@@ -141,9 +149,9 @@ class Documents(Generic[D]):
                 return
             if self._swapped(key, after, tag, sent, batch):
                 return
-            if held is None:
+            if known is None:
                 time.sleep(random.uniform(0, min(0.5, 0.002 * 2**attempt)))  # noqa: S311 - spreads writers
-            held = None
+            known = None
         raise Unavailable(key, f"{ATTEMPTS} attempts met other writers each time; try again")
 
     def _swapped(self, key: str, after: D, tag: Tag | None, sent: set[str], batch: list[_Pending[D]]) -> bool:
@@ -164,6 +172,13 @@ class Documents(Generic[D]):
         else:
             self._reading.keep(key, Held(after, fresh), len(data), time.monotonic())
         return True
+
+    def _known(self, key: str, batch: list[_Pending[D]]) -> tuple[D, Tag | None] | None:
+        """Return the document that is kept, or an empty one where somebody has just seen none; None: ask the store."""
+        held = self._reading.kept(key)
+        if held:
+            return held.value, held.tag
+        return (self._empty(key), None) if any(each.absent for each in batch) else None
 
     def _present(self, key: str) -> tuple[D, Tag | None]:
         try:

@@ -84,7 +84,8 @@ class Publisher:
                 self._catalogue.announce(project.name, artifact.core.name)
             change = _publishing(file, artifact.core.name, project.sweeps, event)
             try:
-                return self._catalogue.edit(project.name, change).files[file.filename]
+                edited = self._catalogue.edit(project.name, change, absent=not project.revision)
+                return edited.files[file.filename]
             except _Swept:
                 project = self._catalogue.present(project.name)
         raise Unavailable(project.name, "sweeps kept coming between; try again")

@@ -16,6 +16,7 @@ from ..model import File, Project
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
+from .links import Redirect
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -38,7 +39,11 @@ def file(context: FileResource, request: Request) -> Response:
             reader = request.repository.open_file(project, found, start, stop)
         return _body(request, reader, start if whole else None)
 
-    return _respond(request, context.__name__, found.sha256, found.size, opened)
+    def link() -> str | None:
+        # HEAD is for us: a link that is signed for GET refuses it.
+        return request.repository.link(project, found) if request.method == "GET" else None
+
+    return _respond(request, context.__name__, found.sha256, found.size, opened, link)
 
 
 def beside(request: Request, project: Project, file: File, ending: str) -> bytes:
@@ -70,9 +75,14 @@ def _sidecar(context: FileResource, request: Request, project: Project, found: F
 
 
 def _respond(
-    request: Request, name: str, etag: str, size: int, opened: Callable[[int, int], Iterable[bytes]]
+    request: Request,
+    name: str,
+    etag: str,
+    size: int,
+    opened: Callable[[int, int], Iterable[bytes]],
+    link: Callable[[], str | None] = lambda: None,
 ) -> Response:
-    """Answer with the bytes, or the part of them that is asked for.
+    """Answer with the bytes, or the part of them that is asked for, or with where else they are to be had.
 
     Artifacts are octet-stream without Content-Encoding: a "gzip" there makes clients unpack them (A6.3).
     """
@@ -84,6 +94,12 @@ def _respond(
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     if is_known(request, response):
         return response
+    elsewhere = link()
+    if elsewhere is not None:
+        answer = Redirect(elsewhere, 302)
+        # The link may expire, and the file be removed: whoever wants it again asks again.
+        answer.cache_control = "no-store"
+        return answer
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
         response.status = 416

@@ -1,8 +1,13 @@
-"""A filesystem store that is ready for use, for the tests that look behind the contract."""
+"""What the tests behind the contract share: a filesystem store that is ready for use, and a proxy before S3."""
+
+from collections.abc import Iterator
 
 import pytest
 
 from mypi.backends.filesystem import FilesystemStore
+from tests import services
+from tests.proxies import HttpProxy
+from tests.services import Seaweed
 
 
 @pytest.fixture
@@ -15,3 +20,10 @@ def store(root):
     store = FilesystemStore(str(root))
     store.check()
     return store
+
+
+@pytest.fixture
+def proxy() -> Iterator[HttpProxy]:
+    """A proxy before the S3 server that all tests share."""
+    with HttpProxy(services.shared(Seaweed).ports[3]) as proxy:
+        yield proxy

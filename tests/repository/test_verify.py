@@ -231,7 +231,7 @@ def test_a_file_that_ends_early_while_it_is_read_is_named(filled: Repository, mo
     def short(key: str, *given: object, **more: object):  # type: ignore[no-untyped-def]
         reader = opened(key, *given, **more)  # type: ignore[arg-type]
         if key.endswith(".whl"):
-            reader._stream.seek(3)  # type: ignore[attr-defined]
+            reader._stream.read(3)  # type: ignore[attr-defined]
         return reader
 
     monkeypatch.setattr(filled._files, "open", short)
