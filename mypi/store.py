@@ -248,6 +248,10 @@ class Store(ABC):
         """Clear away the store's own rubbish from before a time in seconds since 1970; return how much there was."""
         return 0
 
+    def tidy(self, before: float) -> int:
+        """Do the part of ``maintain`` that every sweep can afford: all of it, unless a backend says otherwise."""
+        return self.maintain(before)
+
     def close(self) -> None:
         """Give back what the store holds open. It is not used afterwards."""
 

@@ -43,14 +43,20 @@ class ZodbStore(Store):
     """
 
     options = (
-        Option("path", options.optional_path, "", "A folder of this host for a database of mypi's own."),
+        Option("path", options.optional_path, "", "A folder of this host for a database of one process."),
         Option("uri", options.text, "", "Or a ZODB URI, such as zeo://db:9991?blob_dir=/var/cache/mypi.", secret=True),
-        Option("conf", options.optional_path, "", "Or a zodb.conf file that describes a database."),
+        Option("conf", options.optional_path, "", "Or a file that describes the database, as zodb.conf."),
         Option("root", _name, "mypi", "The name of this index in a database that others may use too."),
     )
 
     def __init__(
-        self, path: str | None = None, uri: str = "", conf: str | None = None, root: str = "mypi", *, _reading: bool = False
+        self,
+        path: str | None = None,
+        uri: str = "",
+        conf: str | None = None,
+        root: str = "mypi",
+        *,
+        _reading: bool = False,
     ) -> None:
         self._database = _open_database(path, uri, conf, reading=_reading)
         self._root = root
@@ -92,9 +98,7 @@ class ZodbStore(Store):
         holder, size, _ = found
         return holder, size
 
-    def _blob_reader(
-        self, key: str, blob: Blob, size: int, start: int, stop: int | None, unless: Tag | None
-    ) -> Reader:
+    def _blob_reader(self, key: str, blob: Blob, size: int, start: int, stop: int | None, unless: Tag | None) -> Reader:
         try:
             path, stream = self._blobs.opened(key, blob, size)
         except POSKeyError as exc:
@@ -156,18 +160,22 @@ class ZodbStore(Store):
 
     def _list(self, prefix: str) -> Iterator[Entry]:
         # In the order of keys, a slice at a time: no transaction stays open while the caller does its work.
-        last, after = "", prefix
-        end = prefix[:-1] + chr(ord("/") + 1) if prefix else None
-        while after is not None:
-
-            def work(connection: Any, start: str = after) -> list[Entry]:
-                tree = tree_in(connection, self._root)
-                items = () if tree is None else tree.items(start, end, excludemin=bool(last), excludemax=bool(end))
-                return [Entry(key, size, modified) for key, (_, size, modified) in islice(items, _SLICE)]
-
-            entries = self._database.run(prefix or "(all)", work)
+        entries = self._slice(prefix, prefix)
+        yield from entries
+        while len(entries) == _SLICE:
+            entries = self._slice(prefix, entries[-1].key + "\0")
             yield from entries
-            last = after = entries[-1].key if len(entries) == _SLICE else None
+
+    def _slice(self, prefix: str, start: str) -> list[Entry]:
+        """Return the next entries below a prefix, from a key on."""
+        end = prefix[:-1] + chr(ord("/") + 1) if prefix else None
+
+        def work(connection: Any) -> list[Entry]:
+            tree = tree_in(connection, self._root)
+            items = () if tree is None else tree.items(start, end, excludemax=end is not None)
+            return [Entry(key, size, modified) for key, (_, size, modified) in islice(items, _SLICE)]
+
+        return self._database.run(prefix or "(all)", work)
 
     def _refuse_if_reading(self, key: str) -> None:
         if self.read_only:
@@ -196,10 +204,16 @@ class ZodbStore(Store):
         Returns how many spools of killed processes and, in a database of this host, how many bytes' files went.
         """
         self._refuse_if_reading("(pack)")
+        cleared = self._blobs.clear(before)
         kept = self._blobs.count()
         with self._blobs.packing():
             self._database.pack(before)
-        return self._blobs.clear(before) + max(0, kept - self._blobs.count())
+        return cleared + max(0, kept - self._blobs.count())
+
+    def tidy(self, before: float) -> int:
+        """Remove what killed processes left. Packing takes long, and takes the history of whoever shares the database."""
+        self._refuse_if_reading("(tidy)")
+        return self._blobs.clear(before)
 
     def close(self) -> None:
         """Close the database."""

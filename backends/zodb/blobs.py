@@ -177,5 +177,3 @@ def layout_of(storage: Any) -> Layout | None:
     """Return the helper for the folder of blobs of a storage, or None if it keeps none."""
     helper = getattr(getattr(storage, "blobhelper", storage), "fshelper", None)
     return helper if hasattr(helper, "base_dir") else None
-
-

@@ -89,24 +89,13 @@ class Database:
 
     def _translated(self, key: str, exc: Exception) -> StoreError:
         """Return the StoreError for an error of ZODB, of a storage or of the server beneath it."""
-        refused = exc if isinstance(exc, Refused) else exc.__cause__
-        if isinstance(refused, Refused):
-            return StoreError(
-                key,
-                f"a record of the database names the class {refused}, which mypi never stores, and was not read; find "
-                "out who writes to the database",
-            )
         if getattr(getattr(self.storage, "_file", None), "closed", False):
-            return Sealed(key, f"a write failed ({exc}); mend the disk, restart mypi, run mypi verify")
+            return Sealed(key, f"a write failed ({brief(exc)}); mend the disk, restart mypi, run mypi verify")
         if isinstance(exc, OSError):
             return translated_os_error(key, exc)
-        if isinstance(exc, ReadOnlyError):
-            return Unavailable(key, "the database takes no writes; it was opened, or is served, read-only")
-        if isinstance(exc, POSKeyError | StateLoadError):
-            return StoreError(key, f"the database is damaged ({brief(exc)}); restore it from a backup")
         if getattr(exc, "pgcode", None) == _NO_ROOM:
             return Full(key, "no room left on the disk of the database; free some or give more")
-        return Unavailable(key, f"the database does not answer ({brief(exc)}); is its server running?")
+        return _damage(key, exc) or Unavailable(key, f"the database does not answer ({brief(exc)}); is its server up?")
 
     def pack(self, before: float) -> None:
         """Forget what was deleted or replaced before a time, now at the latest. Raises Unavailable."""
@@ -131,6 +120,22 @@ def commit(connection: Any) -> None:
 def brief(exc: BaseException) -> str:
     """Return the first line of an error's message, or its name."""
     return next(iter(str(exc).strip().splitlines()), "") or type(exc).__name__
+
+
+def _damage(key: str, exc: BaseException) -> StoreError | None:
+    """Return the StoreError for what lies in the database, or None if that is not the cause."""
+    refused = exc if isinstance(exc, Refused) else exc.__cause__
+    if isinstance(refused, Refused):
+        return StoreError(
+            key,
+            f"a record of the database names the class {refused}, which mypi never stores, and was not read; find out "
+            "who writes to the database",
+        )
+    if isinstance(exc, ReadOnlyError):
+        return Unavailable(key, "the database takes no writes; it is served or was opened read-only")
+    if isinstance(exc, POSKeyError | StateLoadError):
+        return StoreError(key, f"the database is damaged ({brief(exc)}); restore it from a backup")
+    return None
 
 
 def _abort(manager: TransactionManager) -> None:

@@ -28,6 +28,28 @@ _ATTEMPTS = 5  # of opening a database that several nodes make at the same momen
 _EXTRAS = {"zeo": "zeo", "postgres": "postgresql", "postgresql": "postgresql"}
 
 
+# By name: what a library may raise that is imported only by those who use it.
+_SENTENCES: Mapping[str, tuple[type[Exception], str]] = {
+    "LockError": (
+        Unavailable,
+        "is in use by another process, such as a server; stop that one first, or keep the database in ZEO or "
+        "PostgreSQL (mypi.storage.uri), which several processes share",
+    ),
+    "ClientDisconnected": (
+        Unavailable,
+        "the ZEO server does not answer; start it, or correct its address and the name of its storage",
+    ),
+    "DriverNotAvailableError": (
+        SettingError,
+        "there is no driver for PostgreSQL ({said}); pip install 'mypi[postgresql]'",
+    ),
+    "ImportError": (SettingError, "a package is missing ({said}); pip install 'mypi[zeo,postgresql]'"),
+    "OperationalError": (Unavailable, "{said}; is PostgreSQL running, and are user, password and database right?"),
+    # It quotes what it could not read, which may be a part of the password.
+    "ProgrammingError": (SettingError, "PostgreSQL does not understand this; write a password of letters and digits"),
+}
+
+
 def by_uri(uri: str) -> Database:
     """Open the database that a ZODB URI names. Raises SettingError, Unavailable."""
     import zodburi
@@ -91,26 +113,13 @@ def database(storage: Any, given: Mapping[str, Any]) -> Database:
 def explained(shown: str, exc: Exception, hide: Callable[[str], str]) -> Exception:
     """Return the StoreError or SettingError for an error of opening a database."""
     said = hide(brief(exc))
-    names = {kind.__name__ for kind in type(exc).__mro__}
-    if "LockError" in names:
-        return Unavailable(
-            shown,
-            "is in use by another process, such as a server; stop that one first, or keep the database in ZEO or "
-            "PostgreSQL (mypi.storage.uri), which several processes share",
-        )
-    if "ClientDisconnected" in names:
-        return Unavailable(
-            shown, "the ZEO server does not answer; start it, or correct its address and the name of its storage"
-        )
-    if "DriverNotAvailableError" in names or isinstance(exc, ImportError):
-        return SettingError(f"{shown}: {said}; pip install 'mypi[postgresql]' brings RelStorage and its driver")
-    if "OperationalError" in names:
-        return Unavailable(shown, f"{said}; is PostgreSQL running, and are user, password and database right?")
-    if "ProgrammingError" in names:
-        # It quotes what it could not read, which may be a part of the password.
-        return SettingError(f"{shown}: PostgreSQL does not understand this; write a password of letters and digits")
     if isinstance(exc, Refused):
         return StoreError(shown, f"is no database of mypi: a record names the class {exc}")
+    for kind in type(exc).__mro__:
+        if kind.__name__ in _SENTENCES:
+            error, sentence = _SENTENCES[kind.__name__]
+            sentence = sentence.format(said=said)
+            return error(shown, sentence) if issubclass(error, StoreError) else error(f"{shown}: {sentence}")
     return Unavailable(shown, f"cannot be opened ({said})")
 
 

@@ -28,7 +28,7 @@ class Refused(Exception):
     """A record names a class that mypi never stores."""
 
 
-class Foreign(Persistent):
+class Foreign(Persistent):  # type: ignore[misc]  # the library has no types
     """Stands for every class that mypi does not store: others' objects can be named, never made or looked into.
 
     It is a class, so that the root of a database that is shared with others can be read, which names theirs.

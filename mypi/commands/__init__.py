@@ -13,10 +13,10 @@ from ..model import ModelError
 from ..names import InvalidName
 from ..options import SettingError
 from ..store import NotFound, StoreError
-from . import changing, importing, listing, moving, passwords, serving, sweeping, verifying
+from . import changing, importing, listing, moving, packing, passwords, serving, sweeping, verifying
 from .configuration import CommandError
 
-MODULES = (serving, listing, changing, importing, sweeping, verifying, moving, passwords)
+MODULES = (serving, listing, changing, importing, sweeping, packing, verifying, moving, passwords)
 
 
 class Parser(argparse.ArgumentParser):

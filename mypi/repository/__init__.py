@@ -183,7 +183,17 @@ class Repository:
                 dry_run=dry_run,
             )
         if not dry_run:
-            self._files.maintain(now - grace)
+            self._files.tidy(now - grace)
+
+    def maintain(self, before: float) -> Iterator[tuple[str, int]]:
+        """Clear away the rubbish of each store from before a time, in seconds since 1970, history included.
+
+        Yields the role of each and how much there was. Raises WrongStore, StoreError.
+        """
+        identity.confirm(self._files, self._catalogue.store, self._id)
+        yield "mypi.storage", self._files.maintain(before)
+        if self._catalogue.store is not self._files:
+            yield "mypi.catalogue", self._catalogue.store.maintain(before)
 
     def verify(self) -> Iterator[Finding]:
         """Read and hash everything again; see Verifier.verify. Raises WrongStore, Unavailable."""

@@ -49,6 +49,9 @@ class WrappedStore(Store):
     def maintain(self, before: float) -> int:
         return self.store.maintain(before)
 
+    def tidy(self, before: float) -> int:
+        return self.store.tidy(before)
+
     def close(self) -> None:
         self.store.close()
 

@@ -20,7 +20,7 @@ from tests.repository.shorthand import ALICE, publish
 
 NAMES = {
     *("serve", "init", "list", "show", "yank", "unyank", "remove", "restore", "status", "import", "sweep", "verify"),
-    *("htpasswd", "copy", "unseal", "backup"),
+    *("htpasswd", "copy", "unseal", "backup", "pack"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,17 @@ def store(kind: str, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def fresh_store(kind: str, tmp_path: Path) -> Callable[[], Store]:
+def fresh_store(kind: str, tmp_path: Path) -> Iterator[Callable[[], Store]]:
     """Make another empty store of the same kind."""
     numbers = itertools.count()
-    return lambda: stores.make(kind, tmp_path / f"other-{next(numbers)}")
+    with ExitStack() as opened:
+
+        def make() -> Store:
+            made = stores.make(kind, tmp_path / f"other-{next(numbers)}")
+            opened.callback(made.close)
+            return made
+
+        yield make
 
 
 @pytest.fixture

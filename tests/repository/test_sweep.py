@@ -146,7 +146,7 @@ def test_a_project_without_rubbish_is_not_written(store: Store, repository: Repo
 
 def test_the_stores_own_rubbish_is_cleared_too(repository: Repository, later: Repository, monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr(later._files, "maintain", asked.append)
+    monkeypatch.setattr(later._files, "tidy", asked.append)
     sweep(later, dry_run=True)
     assert asked == []
     sweep(later)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def used(store: Store) -> Store:
 
 
 @pytest.fixture(params=sorted(stores.STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return stores.make(request.param, tmp_path)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = stores.make(request.param, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
