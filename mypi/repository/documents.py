@@ -50,12 +50,6 @@ class _Pending(Generic[D]):
         return after
 
 
-def _applied(before: D, batch: list[_Pending[D]]) -> D:
-    for each in batch:
-        before = each.apply(before)
-    return before
-
-
 class _Gate(Generic[D]):
     """The queue before one document."""
 

@@ -108,6 +108,6 @@ def test_names_that_other_apis_need_are_no_projects():
     request = Request.blank("/")
     request.registry = main({}, **OPEN).registry
     root = Root(request)
-    for name in ("pypi", "robots.txt", "favicon.ico", "+health", "@@home", "\u0130"):
+    for name in ("robots.txt", "favicon.ico", "+health", "@@home", "\u0130"):
         with pytest.raises(KeyError):
             root[name]
