@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import socketserver
@@ -18,6 +19,10 @@ class Echo(socketserver.StreamRequestHandler):
     """Sends back each line; as if it spoke HTTP to one that begins so."""
 
     def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            self.answer()
+
+    def answer(self) -> None:
         while line := self.rfile.readline():
             if b"HTTP/1.1" in line:
                 while self.rfile.readline().strip():
