@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakSet
 
 
 class Forwarder:
@@ -27,6 +28,7 @@ class Forwarder:
     def __init__(self, port: int, *, own: int = 0) -> None:
         self._upstream = ("127.0.0.1", port)
         self._sockets: set[socket.socket] = set()
+        self._broken: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
@@ -54,6 +56,7 @@ class Forwarder:
     def cut(self) -> None:
         """Break every connection, as a reboot of a machine on the way does."""
         with self._lock:
+            self._broken |= self._sockets
             for each in self._sockets:
                 _end_by_reset(each)
                 with contextlib.suppress(OSError):
@@ -124,8 +127,9 @@ class Forwarder:
                 if answers and self.latency:
                     time.sleep(self.latency)
                 target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
+        if source not in self._broken:
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_WR)
 
     def _flow(self) -> None:
         self._flowing.wait()

@@ -30,10 +30,9 @@ def session() -> Any:
 
 def make(chosen: Options) -> Any:
     """Make a client, which the caller closes. Raises what the SDK raises, and ValueError for a bad endpoint."""
-    path = chosen.addressing == "auto" and chosen.endpoint is not None
     config = Config(
         signature_version="s3v4",
-        s3={"addressing_style": "path" if path else chosen.addressing},
+        s3={"addressing_style": _addressing(chosen)},
         retries={"mode": "standard", "total_max_attempts": chosen.attempts},
         connect_timeout=chosen.timeout,
         read_timeout=chosen.timeout,
@@ -50,6 +49,14 @@ def make(chosen: Options) -> Any:
         _open.add(client)
     client.meta.events.register("before-call.s3.PutObject", _send_at_once)
     return client
+
+
+def _addressing(chosen: Options) -> str:
+    """Choose for ``auto``; the SDK's own choice signs links for a host that is not that of the region."""
+    if chosen.addressing != "auto":
+        return chosen.addressing
+    # Certificates of AWS hold for one name before the host, not for one with dots.
+    return "path" if chosen.endpoint or "." in chosen.bucket else "virtual"
 
 
 def _send_at_once(params: dict[str, Any], **_: Any) -> None:

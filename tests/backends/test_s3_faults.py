@@ -201,6 +201,7 @@ class Light:
 
     colour: str = ""
     revision: str = ""
+    sealed: str = ""
 
     def revised(self, revision: str) -> Light:
         return replace(self, revision=revision)

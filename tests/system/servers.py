@@ -151,14 +151,17 @@ def running(
     prefix: str = "",
     through: tuple[str, ...] = (),
 ) -> Iterator[Server]:
-    """Serve an index kept in a folder, until the block ends; its log must hold no traceback.
+    """Serve an index kept in a folder, or in the store that `settings` name, until the block ends.
 
     Everyone may read and upload; with `users` (name: password) they alone may upload. `prefix` is the path that the
     server itself puts before all others. `through` is put before the command, such as ("ip", "netns", "exec", NAME).
+    The log must hold no traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = 6543 if through else _free_port(host)
-    app = {"mypi.storage": "filesystem", "mypi.storage.path": str(folder / "var"), "mypi.upload": "everyone"}
+    app = {"mypi.upload": "everyone"}
+    if "mypi.storage" not in (settings or {}):
+        app |= {"mypi.storage": "filesystem", "mypi.storage.path": str(folder / "var")}
     if users is not None:
         app |= {"mypi.upload": "users", "mypi.htpasswd": str(folder / "htpasswd")}
         (folder / "htpasswd").write_text("".join(f"{name}:{_hash(word)}\n" for name, word in users.items()))

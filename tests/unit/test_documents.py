@@ -385,6 +385,20 @@ def test_what_was_swapped_here_needs_not_be_read(store: Store) -> None:
     assert recording.log == []
 
 
+def test_where_nothing_was_a_moment_ago_the_store_is_not_asked_again(store: Store) -> None:
+    recording = RecordingStore(store)
+    assert over(recording).edit(KEY, put("a"), absent=True).words == ("a",)
+    assert recording.log == [("swap", KEY)]
+
+
+def test_who_takes_a_document_for_absent_overwrites_none(store: Store) -> None:
+    over(store).edit(KEY, put("theirs"))
+    assert over(store).edit(KEY, put("ours"), absent=True).words == ("theirs", "ours")
+    with pytest.raises(ValueError, match="no"):
+        over(store).edit(KEY, refuse, absent=True)
+    assert written(store) == ("theirs", "ours")
+
+
 def test_with_no_cache_seconds_every_read_sees_what_others_wrote(store: Store) -> None:
     ours, theirs = over(store), over(store)
     for number in range(5):
