@@ -211,7 +211,7 @@ class ZodbStore(Store):
         return cleared + max(0, kept - self._blobs.count())
 
     def tidy(self, before: float) -> int:
-        """Remove what killed processes left. Packing takes long, and takes the history of whoever shares the database."""
+        """Remove what killed processes left. Packing takes long, and takes others' history in a shared database."""
         self._refuse_if_reading("(tidy)")
         return self._blobs.clear(before)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zc.lockfile import LockFile
+from ZODB._compat import FILESTORAGE_MAGIC
 from ZODB.FileStorage import FileStorage
+from ZODB.FileStorage.FileStorage import FileStorageFormatError
 
 from mypi.store import StoreError, Unavailable
 
@@ -67,6 +69,10 @@ def _mend(folder: Path) -> None:
     """
     data, old, packed = (folder / name for name in ("Data.fs", "Data.fs.old", "Data.fs.pack"))
     if data.exists():
+        with data.open("rb") as file:
+            if file.read(4) not in (b"", FILESTORAGE_MAGIC):
+                # FileStorage would say so too, but leave its files open.
+                raise FileStorageFormatError(data.name)
         return
     if old.exists() and packed.exists():
         # Between its two renames. What was there before the pack is whole, and no blob was removed yet.

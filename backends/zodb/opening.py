@@ -41,12 +41,14 @@ _SENTENCES: Mapping[str, tuple[type[Exception], str]] = {
     ),
     "DriverNotAvailableError": (
         SettingError,
-        "there is no driver for PostgreSQL ({said}); pip install 'mypi[postgresql]'",
+        "the driver of the database is not installed; pip install 'mypi[postgresql]'",
     ),
     "ImportError": (SettingError, "a package is missing ({said}); pip install 'mypi[zeo,postgresql]'"),
     "OperationalError": (Unavailable, "{said}; is PostgreSQL running, and are user, password and database right?"),
-    # It quotes what it could not read, which may be a part of the password.
-    "ProgrammingError": (SettingError, "PostgreSQL does not understand this; write a password of letters and digits"),
+    "FileStorageError": (
+        Unavailable,
+        "is damaged, or no database at all ({said}); restore it from a backup, or name another place",
+    ),
 }
 
 
