@@ -25,6 +25,9 @@ class Forwarder:
     latency = 0.0
     """Seconds that each answer, or piece of it, is held back: what a far server costs."""
 
+    connections = 0
+    """How many were taken so far."""
+
     def __init__(self, port: int, *, own: int = 0) -> None:
         self._upstream = ("127.0.0.1", port)
         self._sockets: set[socket.socket] = set()
@@ -91,6 +94,7 @@ class Forwarder:
                 client, _ = listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serving, args=(client,), daemon=True).start()
 
     def _serving(self, client: socket.socket) -> None:
@@ -142,11 +146,11 @@ class Fault:
     """What is done to the next ``times`` requests with this method, and with ``path`` in their path or query.
 
     ``answer`` answers by a status and an error's code; ``reset`` breaks the connection; ``stall`` never answers;
-    ``truncate`` sends only so many bytes of the answer's body; ``corrupt`` changes a bit of the request's body. With
-    ``after`` the server has done its work before.
+    ``truncate`` sends only so many bytes of the answer's body, and ``hang`` falls silent after them; ``corrupt``
+    changes a bit of the request's body. With ``after`` the server has done its work before.
     """
 
-    do: Literal["answer", "reset", "stall", "truncate", "corrupt"]
+    do: Literal["answer", "reset", "stall", "truncate", "hang", "corrupt"]
     method: str = ""
     path: str = ""
     times: int = 1
@@ -224,7 +228,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.proxy._flow()
         if fault and fault.after and self._harmed(fault):
             return
-        self._answer(status, headers, answer[: fault.length] if fault and fault.do == "truncate" else answer)
+        short = fault is not None and fault.do in ("truncate", "hang")
+        self._answer(status, headers, answer[: fault.length] if fault and short else answer)
+        if fault and fault.do == "hang":
+            self.proxy.stall(self.connection)
         self.close_connection = fault is not None
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - names of the base class

@@ -43,6 +43,18 @@ def key_prefix(value: str) -> str:
     return found
 
 
+def endpoint(value: str) -> str | None:
+    """Take the address of a server, or nothing; credentials have no place in it.
+
+    >>> endpoint("http://127.0.0.1:8333/")
+    'http://127.0.0.1:8333'
+    """
+    found = options.optional_url(value)
+    if found and "@" in found:
+        raise ValueError("more than an address; write it without a user name, and leave credentials to the SDK")
+    return found
+
+
 def region(value: str) -> str:
     """Take the name of a region, such as ``eu-central-1``, or nothing.
 
@@ -105,7 +117,7 @@ def part_size(value: str) -> int:
 TABLE: tuple[Option, ...] = (
     Option("bucket", bucket_name, None, "The bucket that holds everything."),
     Option("prefix", key_prefix, "", "The folder of the bucket below which everything lies; empty: all of it."),
-    Option("endpoint", options.optional_url, "", "The address of a server that speaks S3; empty: AWS."),
+    Option("endpoint", endpoint, "", "The address of a server that speaks S3; empty: AWS."),
     Option("region", region, "", "The region; empty: as the SDK finds it, or us-east-1 at an endpoint of your own."),
     Option("addressing", addressing, "auto", "Where the bucket stands in addresses; auto: path at your own endpoint."),
     Option("redirect", redirect, "never", "Whether downloads are redirected to the bucket, by links that expire."),

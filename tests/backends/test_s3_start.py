@@ -377,6 +377,7 @@ def test_options_have_defaults_that_suit_aws() -> None:
         ("prefix", ".hidden", "not a prefix of keys"),
         ("prefix", "a" * 121, "too long; write at most 120 characters"),
         ("endpoint", "127.0.0.1:8333", "not an address; write it whole"),
+        ("endpoint", "http://me@127.0.0.1:8333", "more than an address; write it without a user name"),
         ("region", "eu central", "not the name of a region; write one such as eu-central-1"),
         ("addressing", "host", "not known here; write auto, path or virtual"),
         ("redirect", "yes", "not known here; write never or always"),

@@ -122,10 +122,10 @@ def test_a_damaged_document_is_named_and_the_others_are_verified(store: Store, f
     assert len(found) == 2
 
 
-def test_every_flipped_bit_of_a_document_is_found(store: Store, filled: Repository) -> None:
+def test_every_flipped_bit_of_a_document_is_found(store: Store, filled: Repository, kind: str) -> None:
     key = "indexes/main/other.json"
     whole = store.read(key)[0]
-    for position in range(0, len(whole), 7):
+    for position in range(0, len(whole), 7 if kind in ("memory", "filesystem") else 37):
         put(store, key, whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
         assert [finding.subject for finding in problems(filled)] == [key]
 
