@@ -80,7 +80,6 @@ SIMPLE = (
         "A6.8",
         "CLIENT",
         "A redirect to another host carries no credentials.",
-        "mypi sends files itself and redirects nobody to another host.",
     ),
     Rule("A7 archived", "MUST PYPI", "An archived project takes no uploads and serves what it has."),
     Rule("A7 quarantined", "MUST", "A project in quarantine takes no uploads and offers no files; its page stays."),

@@ -21,6 +21,7 @@ from mypi.testing import WrappedStore
 from tests.functional.conftest import Index
 from tests.functional.support import basic
 from tests.repository.shorthand import ALICE, package
+from tests.services import SECRET
 from tests.stores import STORES
 
 NAME, DATA = package()
@@ -129,6 +130,16 @@ def test_who_may_not_read_gets_no_link(serve: Callable[..., Index], htpasswd: st
     url = f"/files/acme-lib/{file.token}/{NAME}"
     assert "Location" not in index.get(url, status=401).headers
     assert index.get(url, headers=basic("alice", "wonder"), status=302).cache_control.no_store
+
+
+def test_A6_8_a_link_carries_nothing_of_the_credentials(serve: Callable[..., Index]) -> None:
+    """Those of the client stay here, and the secret of the bucket is never in what it signs."""
+    index = serve(redirect="always")
+    answer = index.get(index.url("acme-lib", NAME), headers=basic("alice", "wonder"))
+    assert answer.status_int == 302
+    told = f"{answer.location} {answer.headers} {answer.text}"
+    for secret in ("alice", "wonder", basic("alice", "wonder")["Authorization"], SECRET):
+        assert secret not in told
 
 
 def test_a_public_address_wins_and_is_percent_encoded(serve: Callable[..., Index]) -> None:
