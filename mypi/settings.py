@@ -49,7 +49,12 @@ def rule_names(value: str) -> tuple[str, ...]:
 
 
 TABLE: tuple[Option, ...] = (
-    Option("storage", options.text, "filesystem", "The backend that keeps the files: filesystem, zodb, s3, memory, or a class."),
+    Option(
+        "storage",
+        options.text,
+        "filesystem",
+        "The backend that keeps the files: filesystem, zodb, s3, memory, or a class.",
+    ),
     Option(
         "catalogue",
         options.text,
