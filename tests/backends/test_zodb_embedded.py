@@ -275,6 +275,27 @@ def test_a_database_that_lost_its_file_is_refused_and_keeps_its_blobs(store: Zod
     again.close()
 
 
+# What is listed
+
+
+def test_listing_goes_on_over_many_slices(store: ZodbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mypi.backends.zodb._SLICE", 4)
+    stay = [f"files/{number:02}" for number in range(12)]
+    for key in ("a", *stay, "filesystem", "z"):
+        add(store, key)
+    listed = []
+    for entry in store.list("files/"):
+        listed.append(entry.key)
+        if entry.key in ("files/03", "files/07"):
+            store.delete(entry.key)
+            add(store, entry.key + "a")
+            stay.remove(entry.key)
+    assert [key for key in listed if key in stay] == stay
+    assert len(listed) == len(set(listed))
+    assert [entry.key for entry in store.list("nothing/")] == []
+    assert len(list(store.list())) == 15
+
+
 # What is packed
 
 
