@@ -165,9 +165,7 @@ def test_a_database_whose_disk_is_full_is_told(fresh: str, tmp_path: Path) -> No
     store = ZodbStore(uri=fresh)
     store.check()
     server = services.shared(Postgres)
-    name = fresh.rpartition("/postgres")[2] or fresh
-    database_name = fresh.split("?", maxsplit=1)[0].rpartition("/")[2]
-    connection = psycopg2.connect(server.dsn(database_name))
+    connection = psycopg2.connect(server.dsn(fresh.partition("?")[0].rpartition("/")[2]))
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "create function full_disk() returns trigger language plpgsql as "
