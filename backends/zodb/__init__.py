@@ -201,7 +201,7 @@ class ZodbStore(Store):
     def maintain(self, before: float) -> int:
         """Pack the database up to a time, which frees what was deleted or replaced before it.
 
-        Returns how many spools of killed processes and, in a database of this host, how many bytes' files went.
+        Returns how many spools of killed processes went and, in a database of this host, blobs of deleted files.
         """
         self._refuse_if_reading("(pack)")
         cleared = self._blobs.clear(before)

@@ -162,5 +162,5 @@ class _Brief(logging.Filter):
         return True
 
 
-for _name in ("ZODB.Connection", "ZODB.DB"):
+for _name in ("ZODB.Connection", "ZODB.DB", "relstorage.adapters.connections"):
     logging.getLogger(_name).addFilter(_Brief())

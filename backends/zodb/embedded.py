@@ -48,11 +48,13 @@ def _alone(folder: Path) -> FileStorage:
         _mend(folder)
     finally:
         lock.close()
-    (folder / "blobs").mkdir(0o700, exist_ok=True)
+    fresh = not (folder / "Data.fs").exists()
     storage = FileStorage(
         str(folder / "Data.fs"), blob_dir=str(folder / "blobs"), pack_keep_old=False, packer=_durable_packer
     )
     try:
+        if fresh:
+            (folder / "blobs").chmod(0o700)
         for place in (folder / "blobs" / ".layout", folder / "blobs", folder, *(place.parent for place in missing)):
             with suppress(PermissionError):
                 sync(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,6 @@ from mypi.options import SettingError
 from mypi.store import StoreError, Unavailable
 
 from .database import Database, brief
-from .records import Refused
 
 PATIENCE = 5
 """Seconds for which a request waits for a server that is away, unless the URI says otherwise."""
@@ -85,17 +85,20 @@ def by_conf(path: str) -> Database:
     return _opened(path, described.open, given, str)
 
 
-def _opened(shown: str, factory: Callable[[], Any], given: Mapping[str, Any], hide: Callable[[str], str]) -> Database:
-    with quiet():
-        for attempt in range(_ATTEMPTS):
-            try:
-                return database(factory(), given)
-            except (SettingError, StoreError):
-                raise
-            except Exception as exc:
-                if attempt + 1 == _ATTEMPTS or not _raced(exc):
-                    raise explained(shown, exc, hide) from exc
-    raise AssertionError("the last attempt raises or returns")
+def _opened(
+    shown: str,
+    factory: Callable[[], Any],
+    given: Mapping[str, Any],
+    hide: Callable[[str], str],
+    attempts: int = _ATTEMPTS,
+) -> Database:
+    try:
+        with quiet():
+            return database(factory(), given)
+    except Exception as exc:
+        if attempts > 1 and _raced(exc):
+            return _opened(shown, factory, given, hide, attempts - 1)
+        raise explained(shown, exc, hide) from exc
 
 
 def database(storage: Any, given: Mapping[str, Any]) -> Database:
@@ -115,8 +118,6 @@ def database(storage: Any, given: Mapping[str, Any]) -> Database:
 def explained(shown: str, exc: Exception, hide: Callable[[str], str]) -> Exception:
     """Return the StoreError or SettingError for an error of opening a database."""
     said = hide(brief(exc))
-    if isinstance(exc, Refused):
-        return StoreError(shown, f"is no database of mypi: a record names the class {exc}")
     for kind in type(exc).__mro__:
         if kind.__name__ in _SENTENCES:
             error, sentence = _SENTENCES[kind.__name__]
@@ -167,15 +168,27 @@ def hidden(text: str, uri: str) -> str:
     return text
 
 
+_quiet = threading.Lock()
+_quieted: list[tuple[logging.Logger, int]] = []  # who was silenced, and how loud it was, by whoever opens first
+_opening = 0
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries from writing tracebacks of what is raised anyway, and told in a sentence."""
-    loggers = [logging.getLogger(name) for name in ("ZODB", "ZEO", "relstorage", "zc.lockfile")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+    global _opening  # noqa: PLW0603 - loggers are global too
+    with _quiet:
+        _opening += 1
+        if _opening == 1:
+            loggers = [logging.getLogger(name) for name in ("ZODB", "ZEO", "relstorage")]
+            _quieted[:] = [(logger, logger.level) for logger in loggers]
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        with _quiet:
+            _opening -= 1
+            if _opening == 0:
+                for logger, level in _quieted:
+                    logger.setLevel(level)

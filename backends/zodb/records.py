@@ -36,6 +36,10 @@ class Foreign(Persistent):  # type: ignore[misc]  # the library has no types
 
     named = "another"
 
+    # That it is there makes ZODB write references to such an object without its class: when the root is written again,
+    # with ours in it.
+    __getnewargs__ = None
+
     def __new__(cls, *_: Any) -> Foreign:
         made: Foreign = Persistent.__new__(cls)
         return made
@@ -45,10 +49,6 @@ class Foreign(Persistent):  # type: ignore[misc]  # the library has no types
 
     def __setstate__(self, state: Any) -> None:
         raise Refused(self.named)
-
-    def __getnewargs__(self) -> tuple[()]:
-        """Make ZODB write references to such an object without its class: the root is written again with ours in it."""
-        return ()
 
 
 def class_of(_connection: Any, module: str, name: str) -> type:

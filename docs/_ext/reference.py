@@ -37,13 +37,13 @@ def escape(text: str) -> str:
     return re.sub(r"([\\*`|_])", r"\\\1", text)
 
 
-def option(entry: Option, key: str, *, environment: bool = True, again: bool = False) -> Lines:
-    """Describe one option: what it takes, its default, how the environment says it; ``again``: another has its name."""
+def option(entry: Option, key: str, *, environment: bool = True, indexed: bool = True) -> Lines:
+    """Describe one option: what it takes, its default, how the environment says it."""
     shown = "required" if entry.default is None else f"``{entry.default}``" if entry.default else "empty"
     yield f".. confval:: {key}"
     yield f"   :type: {kind(entry.convert)}"
     yield f"   :default: {shown}"
-    if again:
+    if not indexed:
         yield "   :no-index:"
     yield ""
     secret = " It is a secret: better in the environment than in the file." if entry.secret else ""
@@ -83,12 +83,12 @@ def table() -> Lines:
 
 
 def backend_options() -> Lines:
-    seen: set[str] = set()
+    seen: set[str] = set()  # a link leads to the first of several backends that have an option of one name
     for name, backend in backends():
         yield f"``{name}``: {_first_line(backend)} {_reach(backend)}"
         yield ""
         for entry in backend.options:
-            yield from option(entry, f"mypi.storage.{entry.name}", again=entry.name in seen)
+            yield from option(entry, f"mypi.storage.{entry.name}", indexed=entry.name not in seen)
             seen.add(entry.name)
         if not backend.options:
             yield "    It has no options."

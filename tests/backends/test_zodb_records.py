@@ -16,7 +16,7 @@ from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
-from ZODB.utils import z64
+from ZODB.utils import load_current, z64
 from zodbpickle.pickle import dumps
 
 from mypi.backends.zodb import ZodbStore, records
@@ -65,6 +65,15 @@ def edit(path: str, change: Callable[[Any], object]) -> None:
     db.close()
 
 
+def overwrite(storage: Any, oid: bytes, serial: bytes, record: bytes) -> None:
+    """Write a record as somebody who goes past ZODB does."""
+    written = TransactionMetaData()
+    storage.tpc_begin(written)
+    storage.store(oid, serial, record, "", written)
+    storage.tpc_vote(written)
+    storage.tpc_finish(written)
+
+
 def opened(path: str, look: Callable[[ZodbStore], object]) -> object:
     store = ZodbStore(path=path)
     try:
@@ -75,6 +84,35 @@ def opened(path: str, look: Callable[[ZodbStore], object]) -> object:
 
 def in_document(root: Any) -> None:
     root["mypi"]["objects"][DOCUMENT][0]["data"] = Command()
+
+
+class Plain:
+    """An object of another application that is no record of its own."""
+
+    def __init__(self) -> None:
+        self.value = 17
+
+
+def plain_in_document(root: Any) -> None:
+    root["mypi"]["objects"][DOCUMENT][0]["data"] = Plain()
+
+
+def test_an_object_that_runs_nothing_is_refused_too(path: str) -> None:
+    edit(path, plain_in_document)
+    with pytest.raises(StoreError, match=r"names the class .*test_zodb_records\.Plain, which mypi never stores"):
+        opened(path, lambda store: store.read(DOCUMENT))
+
+
+def test_a_record_that_cannot_be_read_is_damage(path: str) -> None:
+    storage = FileStorage(f"{path}/Data.fs", blob_dir=f"{path}/blobs")
+    db = ZODB.DB(storage)
+    with db.transaction() as connection:
+        oid = connection.root()["mypi"]["objects"][DOCUMENT][0]._p_oid
+    _, serial = load_current(storage, oid)
+    overwrite(storage, oid, serial, b"garbage")
+    db.close()
+    with pytest.raises(StoreError, match=r"the database is damaged \(.*\); restore it from a backup"):
+        opened(path, lambda store: store.read(DOCUMENT))
 
 
 def in_tree(root: Any) -> None:
@@ -147,11 +185,7 @@ def test_a_name_that_is_somebody_elses_is_refused(path: str, other: object) -> N
 
 def test_a_root_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
     storage = FileStorage(str(tmp_path / "Data.fs"), blob_dir=str(tmp_path / "blobs"))
-    written = TransactionMetaData()
-    storage.tpc_begin(written)
-    storage.store(z64, z64, dumps(Theirs, 3) + dumps({}, 3), "", written)
-    storage.tpc_vote(written)
-    storage.tpc_finish(written)
+    overwrite(storage, z64, z64, dumps(Theirs, 3) + dumps({}, 3))
     storage.close()
     with pytest.raises(StoreError, match="name another"):
         opened(str(tmp_path), ZodbStore.check)

@@ -35,7 +35,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [*sorted(path for path in DOCS.rglob("*.rst") if "_build" not in path.parts), ROOT / "README.rst"]
 
-SCENARIOS = ("tutorial", "howto/users", "howto/remove", "howto/import", "howto/verify", "howto/backup", "howto/move")
+SCENARIOS = (
+    *("tutorial", "howto/users", "howto/remove", "howto/import", "howto/verify", "howto/backup", "howto/move"),
+    "howto/zodb",
+)
 """Pages whose console blocks are run from the first to the last."""
 
 _BLOCK = re.compile(
