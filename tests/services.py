@@ -115,6 +115,20 @@ class Service(ABC):
         """End the server as a power switch would."""
         self._end(signal.SIGKILL)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the server, with its children, hold its connections and answer nothing until the block ends."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        everybody = [self.process.pid, *map(int, children)]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in everybody:
+                os.kill(pid, signal.SIGCONT)
+
     def _end(self, number: int) -> None:
         if self.process is None:
             return

@@ -6,7 +6,10 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Thread
 from typing import Any, TypeVar
 
 import ZODB
@@ -26,10 +29,17 @@ T = TypeVar("T")
 ATTEMPTS = 60
 """How often a transaction is tried that others get in the way of."""
 
+LONGEST_WAIT = 10
+"""Seconds for which a transaction waits for the first answer of a server that took the connection."""
+
 _NO_ROOM = "53100"  # PostgreSQL's disk_full
 _POOL = 100  # connections that ZODB thinks normal; each lasts for one operation, so there are as many as threads
 _CACHE = 8 * 2**20  # bytes of objects that a connection may keep: documents of several hundred projects
 _NO_WARNING = 2**30  # documents are kept whole, whatever ZODB thinks of large records
+
+
+class Silent(Exception):
+    """The server has the connection open and answers nothing."""
 
 
 class Database:
@@ -84,8 +94,25 @@ class Database:
         with ExitStack() as held:
             held.callback(connection.close)
             held.callback(_abort, manager)
-            manager.begin()
+            self._begin(manager, held)
             yield connection
+
+    def _begin(self, manager: TransactionManager, held: ExitStack) -> None:
+        """Begin, and so ask the server for the newest state, for some seconds at most.
+
+        A server that has the connection open and answers nothing would be waited for without end. What is given up here
+        gives its connection back once it was answered after all.
+        """
+        if not self.shared:
+            manager.begin()
+            return
+        begun = _in_thread(manager.begin)
+        try:
+            begun.result(LONGEST_WAIT)
+        except FutureTimeout as exc:
+            given_up = held.pop_all()
+            begun.add_done_callback(lambda _: given_up.close())
+            raise Silent(f"nothing within {LONGEST_WAIT} seconds") from exc
 
     def _translated(self, key: str, exc: Exception) -> StoreError:
         """Return the StoreError for an error of ZODB, of a storage or of the server beneath it."""
@@ -110,6 +137,20 @@ class Database:
             self._db.close()
         with suppress(AttributeError):  # ZODB has let go of a storage that it closed
             self._db.storage.close()
+
+
+def _in_thread(act: Callable[[], object]) -> Future[object]:
+    """Do something in a thread that nobody need wait for, not even the end of the process."""
+    future: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(act())
+        except BaseException as exc:
+            future.set_exception(exc)
+
+    Thread(target=run, name="mypi-zodb-begin", daemon=True).start()
+    return future
 
 
 def commit(connection: Any) -> None:

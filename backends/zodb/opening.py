@@ -22,7 +22,16 @@ from .database import Database, brief
 PATIENCE = 5
 """Seconds for which a request waits for a server that is away, unless the URI says otherwise."""
 
-_UNSAID = {"zeo": {"wait_timeout": PATIENCE}, "postgres": {"connect_timeout": PATIENCE, "commit_lock_timeout": 10}}
+_NETWORK = {
+    "connect_timeout": PATIENCE,
+    "tcp_user_timeout": 2000 * PATIENCE,
+    "keepalives_idle": PATIENCE,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""What libpq is told, so that it notices a network that swallows packets: seconds, but for the milliseconds of one."""
+
+_UNSAID = {"zeo": {"wait_timeout": PATIENCE}, "postgres": {**_NETWORK, "commit_lock_timeout": 10}}
 _ZEO_DEFAULT = 30
 _ATTEMPTS = 5  # of opening a database that several nodes make at the same moment
 _EXTRAS = {"zeo": "zeo", "postgres": "postgresql", "postgresql": "postgresql"}
@@ -59,6 +68,8 @@ def by_uri(uri: str) -> Database:
     shown = masked(uri)
     scheme = uri.partition(":")[0]
     try:
+        if scheme == "postgres":
+            _know_network_options()
         factory, given = zodburi.resolve_uri(_completed(uri, scheme))
     except zodburi.NoResolverForScheme as exc:
         raise SettingError(f"uri = {shown}: {_unknown(scheme)}") from exc
@@ -113,6 +124,13 @@ def database(storage: Any, given: Mapping[str, Any]) -> Database:
     except BaseException:
         storage.close()
         raise
+
+
+def _know_network_options() -> None:
+    """Let a postgres:// URI say how soon a network that swallows packets is noticed; RelStorage hands it to libpq."""
+    from relstorage.zodburi_resolver import PostgreSQLAdapterHelper
+
+    PostgreSQLAdapterHelper._int_args = tuple(_NETWORK)
 
 
 def explained(shown: str, exc: Exception, hide: Callable[[str], str]) -> Exception:

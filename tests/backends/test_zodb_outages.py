@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mypi.backends.zodb import ZodbStore
+from mypi.backends.zodb import ZodbStore, database
 from mypi.store import Conflict, NotFound, Tag, Unavailable
 from tests import services, stores
 from tests.services import Postgres, Service, Zeo
@@ -71,6 +71,23 @@ def test_requests_fail_while_the_server_is_away_and_recover(served: Served) -> N
     add(store, FILE + ".metadata")
     store.swap(DOCUMENT, b"2", tag)
     assert [entry.key for entry in store.list("files/")] == [FILE, FILE + ".metadata"]
+    store.close()
+
+
+def test_a_server_that_holds_the_connection_and_answers_nothing_is_no_hang(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LONGEST_WAIT", 1)
+    store = served.opened()
+    store.check()
+    tag = store.swap(DOCUMENT, b"1", None)
+    with served.server.frozen():
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match=r"does not answer \((nothing within|.*timeout).*; is its server up"):
+                store.read(DOCUMENT)
+            assert time.monotonic() - began < 8
+    assert store.read(DOCUMENT) == (b"1", tag)
     store.close()
 
 

@@ -72,7 +72,7 @@ def test_a_block_works(name: str, block: range, tmp_path: Path, started: ExitSta
     # What a reader would have running at these addresses.
     if "zeo://" in lines:
         zeo = started.enter_context(services.running(Zeo, tmp_path / "service"))
-        text = text.replace("127.0.0.1:8100", f"127.0.0.1:{zeo.port}")
+        text = text.replace("127.0.0.1:9991", f"127.0.0.1:{zeo.port}")
     elif "postgres://" in lines:
         postgres = started.enter_context(services.running(Postgres, tmp_path / "service"))
         postgres.execute("CREATE DATABASE mypi")
