@@ -34,7 +34,7 @@ class Seen:
         try:
             yield
         except pytest.skip.Exception as exc:
-            self.missing[client] = str(exc.msg)
+            self.missing[client] = str(exc.msg).partition(" here:")[0]  # what a tool said names this machine
             raise
 
     def ran(self, client: str, version: str, python: str) -> None:
@@ -94,8 +94,8 @@ HEAD = (
     "============",
     "",
     "``make clients`` runs every client for real against a running index and writes down here what it saw. A tick is",
-    "what one wishes for. A number leads to the list at the end, which says what was seen instead, and why; in brackets:",
-    "the client knows no way to do it. The tests fail when any of it changes.",
+    "what one wishes for. A number leads to the list at the end, which says what was seen instead, and why; in brackets",
+    "it means that the client knows no way to do it. The tests fail when any of it changes.",
 )
 
 
