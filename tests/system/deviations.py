@@ -24,7 +24,7 @@ class Scenario:
 class Deviation:
     """What is seen of some clients instead, and why."""
 
-    scenario: str
+    scenarios: tuple[str, ...]
     seen: str
     cause: str
     clients: tuple[str, ...]
@@ -79,7 +79,7 @@ SCENARIOS = {
     ),
     "resume": Scenario(INSTALLING, "resume", "resumed", "a download that is cut goes on where it was (HTTP ranges)."),
     "fresh": Scenario(INSTALLING, "fresh", "1.1", "a release just published is seen, whatever was kept of the pages."),
-    "unchanged": Scenario(INSTALLING, "304", "304", "a page that is still the same is not sent again."),
+    "unchanged": Scenario(INSTALLING, "unchanged", "304", "a page that is still the same is not sent again."),
     "other index": Scenario(
         INSTALLING, "alone", "not found", "what this index does not have is looked for nowhere else."
     ),
@@ -90,67 +90,68 @@ EASY_INSTALL = ("easy_install-2.7", "easy_install-3.8")
 OLD_PIPS = ("pip-9.0.3", "pip-18.1", "pip-19.3.1", "pip-20.3.4", "pip-22.3.1", "pip-23.0.1", "pip-24.3", "pip-25.3")
 PROJECTS = ("poetry", "pdm", "pipenv", "hatch", "flit")
 
-ERRORS_SHOWN = tuple(name for name, scenario in SCENARIOS.items() if scenario.part == ERRORS)
+_ERRORS = tuple(name for name, scenario in SCENARIOS.items() if scenario.part == ERRORS)
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
-        "changed",
+        ("changed",),
         "passed over",
         "It asks for the names that are there, and does not send a file whose name is taken, whatever its bytes.",
         ("hatch",),
     ),
     Deviation(
-        "name clash",
-        "not shown, called a success",
-        "It asks for the names that are there, and says by itself that the file already exists.",
-        ("hatch",),
-    ),
-    *(
-        Deviation(
-            scenario,
-            "shown, in a traceback",
-            "Only with -vv does it show what the server said, and then with a traceback.",
-            ("pdm",),
-        )
-        for scenario in ERRORS_SHOWN
-    ),
-    *(
-        Deviation(
-            scenario,
-            "shown, in a traceback",
-            "It handles status 400 only; for others the sentence is the last line of a traceback.",
-            ("flit",),
-        )
-        for scenario in ("wrong password", "no right", "name clash", "too large", "read-only")
+        _ERRORS,
+        "shown, in a traceback",
+        "Only with -vv does it show what the server said, and then with a traceback.",
+        ("pdm",),
     ),
     Deviation(
-        "yanked",
+        ("wrong password", "no right", "name clash", "too large", "read-only"),
+        "shown, in a traceback",
+        "It handles status 400 only; for others the sentence is the last line of a traceback.",
+        ("flit",),
+    ),
+    Deviation(
+        ("yanked",),
         "1.1",
         "It knows nothing of yanked releases (pip 19.2 is the first that does).",
         ("pip-9.0.3", "pip-18.1", *EASY_INSTALL),
     ),
-    Deviation("preview", "1.1rc1", "It takes a pre-release without being asked for it.", EASY_INSTALL),
-    Deviation("python", "2.0", "It does not read Requires-Python.", EASY_INSTALL),
-    Deviation("hashes", CANNOT, "It takes no hashes from its user.", (*EASY_INSTALL, "hatch", "flit")),
-    Deviation("cutoff", CANNOT, "It has no such option (pip 26.0 is the first that has).", (*OLD_PIPS, *EASY_INSTALL)),
+    Deviation(("preview",), "1.1rc1", "It takes a pre-release without being asked for it.", EASY_INSTALL),
+    Deviation(("python",), "2.0", "It does not read Requires-Python.", EASY_INSTALL),
+    Deviation(("hashes",), CANNOT, "It takes no hashes from its user.", (*EASY_INSTALL, "hatch", "flit")),
     Deviation(
-        "cutoff",
+        ("cutoff",), CANNOT, "It has no such option (pip 26.0 is the first that has).", (*OLD_PIPS, *EASY_INSTALL)
+    ),
+    Deviation(
+        ("cutoff",),
         "all passed over",
         "It takes an age in days, not a moment; at one day all that a test publishes is passed over.",
         ("poetry", "pipenv"),
     ),
     Deviation(
-        "unchanged",
+        ("unchanged",),
         "200",
         "It keeps no page, or none that came over plain http, and so does not ask whether it has changed.",
-        ("pip-9.0.3", "pip-18.1", "pip-19.3.1", "pip-20.3.4", *EASY_INSTALL),
+        ("pip-9.0.3", "pip-18.1", "pip-19.3.1", "pip-20.3.4", "pipenv", *EASY_INSTALL),
     ),
     Deviation(
-        "install login",
+        ("install login",),
+        "not if a blank is in the password",
+        "It sends the ``%20`` of the URL as it stands; pip 18 does not.",
+        ("pip-9.0.3",),
+    ),
+    Deviation(
+        ("install login",),
         "not if a blank is in the password",
         "It sends no password at all if the URL has ``%20`` in it.",
         ("pipenv",),
     ),
-    Deviation("resume", "begun again", "It downloads the whole file again.", ("pdm",)),
-    Deviation("resume", "failed", "It does not try again by itself; the next run does.", ("poetry",)),
+    Deviation(
+        ("resume",),
+        "failed",
+        "It does not try again by itself (pip 25.2 is the first that does); the next run does.",
+        (*OLD_PIPS[:-1], "poetry", *EASY_INSTALL),
+    ),
+    Deviation(("resume",), "begun again", "It downloads the whole file again.", ("uv", "pdm")),
 )

@@ -1,6 +1,6 @@
 """A listener between client and server that hands on each request and notes what was asked, and what was answered.
 
-It can also do what a bad line does: cut an answer in the middle, change a byte of a file on its way.
+It can also do what a bad line does: cut an answer in the middle, lose one, change a byte of a file on its way.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class Recorder(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, target: str, *, cut: str = "", damage: bool = False) -> None:
+    def __init__(self, target: str, *, cut: str = "", hide: str = "", damage: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cut = cut
+        self.hide = hide
         self.damage = damage
         self.target = urlsplit(target).netloc
         self.exchanges: list[Exchange] = []
@@ -49,6 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Recorder
 
     def do_GET(self) -> None:
+        if self.server.hide and self.server.hide in self.path:
+            self.send_error(404)
+            return
         connection = http.client.HTTPConnection(self.server.target, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", self.path, headers=self._headers())
@@ -94,12 +98,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def recording(target: str, *, cut: str = "", damage: bool = False) -> Iterator[Recorder]:
+def recording(target: str, *, cut: str = "", hide: str = "", damage: bool = False) -> Iterator[Recorder]:
     """Listen until the block ends.
 
-    `cut`: the first answer for a path that ends so breaks off half-way. `damage`: a bit of each upload is turned.
+    `cut`: the first answer for a path that ends so breaks off half-way. `hide`: what has this in its path is not found.
+    `damage`: a bit of each upload is turned.
     """
-    with Recorder(target, cut=cut, damage=damage) as recorder:
+    with Recorder(target, cut=cut, hide=hide, damage=damage) as recorder:
         thread = threading.Thread(target=recorder.serve_forever)
         thread.start()
         try:

@@ -55,7 +55,7 @@ def expected(client: str, scenario: str) -> str:
 
 def deviation(client: str, scenario: str) -> Deviation | None:
     """Return how a client is known to deviate."""
-    return next((each for each in DEVIATIONS if each.scenario == scenario and client in each.clients), None)
+    return next((each for each in DEVIATIONS if scenario in each.scenarios and client in each.clients), None)
 
 
 def can(client: str, scenario: str) -> bool:
@@ -78,7 +78,7 @@ def page(seen: Seen, clients: Mapping[str, Iterable[str]]) -> str:
             if row := seen.rows.get(name):
                 lines += _row([name, row.version, row.python, *(_cell(name, row, each, notes) for each in scenarios)])
     lines += ["", "Not green", "---------", "", "Each is a limit of the client."]
-    lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
+    lines += ["", *(f"{number}. {text}" for number, text in enumerate(notes, 1))]
     missing = {name: reason for name, reason in seen.missing.items() if name not in seen.rows}
     lines += ["", "Not run", "-------", ""]
     lines += [f"- {name}: {reason}" for name, reason in missing.items()] or ["Nothing: every client was there."]
@@ -94,8 +94,8 @@ HEAD = (
     "============",
     "",
     "``make clients`` runs every client for real against a running index and writes down here what it saw. A tick is",
-    "what one wishes for. A number leads to the list at the end, which says what was seen instead, and why; in brackets",
-    "it means that the client knows no way to do it. The tests fail when any of it changes.",
+    "what one wishes for. A number leads to the list at the end, which says what was seen instead, and why; in",
+    "brackets, the client knows no way to do it. The tests fail when any of it changes.",
 )
 
 
@@ -112,11 +112,16 @@ def _cell(client: str, row: Row, scenario: str, notes: list[str]) -> str:
         return "✓" if got == right else f"**{got or 'not seen'}**"
     if found.seen not in (got, CANNOT):
         return f"**{got or 'not seen'}**"
-    note = f"{SCENARIOS[scenario].title}: {found.seen}. {found.cause} ({', '.join(found.clients)})"
-    if note not in notes:
-        notes.append(note)
-    number = notes.index(note) + 1
+    if note(found) not in notes:
+        notes.append(note(found))
+    number = notes.index(note(found)) + 1
     return f"({number})" if found.seen == CANNOT else str(number)
+
+
+def note(found: Deviation) -> str:
+    """Write what stands on the page about a deviation."""
+    titles = ", ".join(SCENARIOS[scenario].title for scenario in found.scenarios)
+    return f"{titles}: {found.seen}. {found.cause} ({', '.join(found.clients)})"
 
 
 seen = Seen()
