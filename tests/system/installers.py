@@ -128,7 +128,7 @@ OLD_PYTHONS = ("3.6", "3.7", "3.8", "2.7")
 _SETUPTOOLS_65 = ("setuptools==65.5.0", "wheel==0.38.4")
 INSTALLERS: tuple[Installer, ...] = (
     Pip("pip-9.0.3", pins=("pip==9.0.3", "setuptools==41.2.0", "wheel==0.33.6"), series=OLD_PYTHONS),
-    Pip("pip-18.1", pins=("pip==18.1", "setuptools==41.2.0", "wheel==0.33.6"), series=("3.8", "3.7")),
+    Pip("pip-18.1", pins=("pip==18.1", "setuptools==41.2.0", "wheel==0.33.6"), series=("3.8", "3.7"), always=False),
     Pip(
         "pip-19.3.1",
         pins=("pip==19.3.1", "setuptools==41.2.0", "wheel==0.33.6"),
@@ -136,12 +136,12 @@ INSTALLERS: tuple[Installer, ...] = (
         always=False,
     ),
     Pip("pip-20.3.4", pins=("pip==20.3.4", "setuptools==44.1.1", "wheel==0.37.1"), series=("2.7", "3.9", "3.8")),
-    Pip("pip-22.3.1", pins=("pip==22.3.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9")),
+    Pip("pip-22.3.1", pins=("pip==22.3.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9"), always=False),
     Pip("pip-23.0.1", pins=("pip==23.0.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9"), always=False),
     Pip("pip-24.3", pins=("pip==24.3", "setuptools==79.0.1"), always=False),
     Pip("pip-25.3", pins=("pip==25.3", "setuptools==79.0.1"), always=False),
     Pip("pip-26.3", pins=("pip==26.3", "setuptools==79.0.1")),
     Uv("uv", pins=("setuptools==79.0.1",)),
     EasyInstall("easy_install-2.7", pins=("setuptools==41.2.0",), series=("2.7",)),
-    EasyInstall("easy_install-3.8", pins=("setuptools==41.2.0",), series=("3.8", "3.7", "3.6")),
+    EasyInstall("easy_install-3.8", pins=("setuptools==41.2.0",), series=("3.8", "3.7", "3.6"), always=False),
 )

@@ -210,8 +210,9 @@ PROJECTS: tuple[ProjectInstaller, ...] = (
     Poetry("poetry", pins=("poetry==2.5.1",), lock="poetry.lock"),
     Pdm("pdm", pins=PDM, lock="pdm.lock"),
     Pipenv("pipenv", pins=("pipenv==2026.10.3",), lock="Pipfile.lock"),
-    Hatch("hatch", pins=("hatch==1.18.2",), target=_PIP),
-    Flit("flit", pins=("flit==4.2.0",), target=_PIP),
+    # It is pip that these two run to install.
+    Hatch("hatch", pins=("hatch==1.18.2",), target=_PIP, always=False),
+    Flit("flit", pins=("flit==4.2.0",), target=_PIP, always=False),
 )
 
 

@@ -187,14 +187,12 @@ def write_pypirc(home: Home, to: Account) -> None:
 
 PUBLISHERS: tuple[Publisher, ...] = (
     Distutils("distutils-2.7", series=("2.7",)),
-    *(Distutils(f"distutils-3.{minor}", series=(f"3.{minor}",), always=False) for minor in (6, 7)),
-    Distutils("distutils-3.8", series=("3.8",)),
-    *(Distutils(f"distutils-3.{minor}", series=(f"3.{minor}",), always=False) for minor in (9, 10)),
+    *(Distutils(f"distutils-3.{minor}", series=(f"3.{minor}",), always=False) for minor in range(6, 11)),
     Distutils("distutils-3.11", series=("3.11",)),
-    Distutils("setuptools-65.5", pins=("setuptools==65.5.0",), series=("3.11", "3.10", "3.9", "3.8")),
+    Distutils("setuptools-65.5", pins=("setuptools==65.5.0",), series=("3.11", "3.10", "3.9", "3.8"), always=False),
     Distutils("setuptools-74.1", pins=("setuptools==74.1.3",), series=("3.13", "3.12", "3.11", "3.10", "3.9", "3.8")),
     Twine("twine-7", pins=("twine==7.0.0",)),
-    Twine("twine-6.1", pins=("twine==6.1.0",)),
+    Twine("twine-6.1", pins=("twine==6.1.0",), always=False),
     # Later ones of what it imports have lost what it uses.
     Twine(
         "twine-3.8",
