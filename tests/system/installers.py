@@ -127,7 +127,7 @@ def imports(env: Environment, home: Home, *modules: str) -> list[str]:
 OLD_PYTHONS = ("3.6", "3.7", "3.8", "2.7")
 _SETUPTOOLS_65 = ("setuptools==65.5.0", "wheel==0.38.4")
 INSTALLERS: tuple[Installer, ...] = (
-    Pip("pip-9.0.3", pins=("pip==9.0.3", "setuptools==41.2.0", "wheel==0.33.6"), series=OLD_PYTHONS),
+    Pip("pip-9.0.3", pins=("pip==9.0.3", "setuptools==41.2.0", "wheel==0.33.6"), series=OLD_PYTHONS, always=False),
     Pip("pip-18.1", pins=("pip==18.1", "setuptools==41.2.0", "wheel==0.33.6"), series=("3.8", "3.7"), always=False),
     Pip(
         "pip-19.3.1",

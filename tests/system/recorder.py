@@ -105,7 +105,7 @@ def recording(target: str, *, cut: str = "", hide: str = "", damage: bool = Fals
     `damage`: a bit of each upload is turned.
     """
     with Recorder(target, cut=cut, hide=hide, damage=damage) as recorder:
-        thread = threading.Thread(target=recorder.serve_forever)
+        thread = threading.Thread(target=recorder.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             yield recorder
