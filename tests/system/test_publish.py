@@ -154,7 +154,8 @@ def test_what_no_installer_reads_is_refused_with_the_reason(
     home: Home,
     tmp_path: Path,
 ):
-    publisher = next(each for each in DISTUTILS if each.name == name)
+    publisher = next(each for each in PUBLISHERS if each.name == name)
+    assert isinstance(publisher, Distutils)
     env, folder = publisher.environment(environments), tmp_path / "project"
     package = Package(f"{publisher.project}-{command}".replace("_", "-"))
     publisher.write(folder, package)
