@@ -108,12 +108,10 @@ def test_local_versions_are_published(
     seen.check(publisher.name, {"publish local": "published"})
 
 
-DISTUTILS = [publisher for publisher in PUBLISHERS if isinstance(publisher, Distutils)]
+DISTUTILS = [publisher for publisher in chosen() if isinstance(publisher, Distutils)]
 
 
-@pytest.mark.parametrize(
-    "publisher", [each for each in chosen() if each in DISTUTILS], ids=lambda publisher: publisher.name
-)
+@pytest.mark.parametrize("publisher", DISTUTILS, ids=lambda publisher: publisher.name)
 def test_distutils_registers_a_release_that_its_upload_fills(
     publisher: Distutils, users_index: Server, environments: Environments, home: Home, tmp_path: Path
 ):
