@@ -136,7 +136,8 @@ INSTALLERS: tuple[Installer, ...] = (
         always=False,
     ),
     Pip("pip-20.3.4", pins=("pip==20.3.4", "setuptools==44.1.1", "wheel==0.37.1"), series=("2.7", "3.9", "3.8")),
-    Pip("pip-22.3.1", pins=("pip==22.3.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9"), always=False),
+    # The oldest that runs where there is no Python but that of today.
+    Pip("pip-22.3.1", pins=("pip==22.3.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9")),
     Pip("pip-23.0.1", pins=("pip==23.0.1", *_SETUPTOOLS_65), series=("3.11", "3.10", "3.9"), always=False),
     Pip("pip-24.3", pins=("pip==24.3", "setuptools==79.0.1"), always=False),
     Pip("pip-25.3", pins=("pip==25.3", "setuptools==79.0.1"), always=False),
