@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ALL = bool(os.environ.get("MYPI_CLIENTS_ALL"))
+"""Set by `make clients`: every client of every age runs, not only those that `make test` has time for."""
+
 
 @dataclass(frozen=True)
 class Result:

@@ -9,11 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from . import servers
+from . import deviations, servers
 from .clients import Home
 from .environments import Environments
+from .installers import INSTALLERS
 from .packages import Builder
+from .projects import PROJECTS
+from .publishers import PUBLISHERS
+from .seen import page, seen
 from .servers import Server
+
+
+def pytest_sessionfinish() -> None:
+    """Write what was seen of the clients to MYPI_CLIENTS_PAGE, if that is set."""
+    if path := os.environ.get("MYPI_CLIENTS_PAGE"):
+        publishers = [client.name for client in PUBLISHERS]
+        parts = {
+            deviations.PUBLISHING: publishers,
+            deviations.ERRORS: publishers,
+            deviations.INSTALLING: [client.name for client in (*INSTALLERS, *PROJECTS)],
+        }
+        Path(path).write_text(page(seen, parts), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

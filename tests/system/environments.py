@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 import uv
+from packaging.utils import canonicalize_name
 
 from . import registry
 from .interpreters import Interpreter, this
+
+_INSTALLED = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist-info|egg-info|egg)")
 
 VIRTUALENV = "virtualenv==20.21.1"
 """The last one that makes environments for Python 2.7; uv knows 3.6 and newer."""
@@ -49,6 +52,17 @@ class Environment:
         """Return a copy to install into; run its modules (`python -m pip`), for scripts name the original's Python."""
         shutil.copytree(self.path, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         return Environment(target, self.interpreter)
+
+
+def installed(env: Environment) -> dict[str, str]:
+    """Return the version of each distribution in an environment, by canonical name."""
+    [folder] = env.path.glob("lib/python*/site-packages")
+    names = [path.name for path in folder.iterdir() if path.suffix != ".egg"]
+    active = folder / "easy-install.pth"
+    if active.is_file():  # eggs of several versions may lie side by side
+        names += [Path(line).name for line in active.read_text().splitlines()]
+    found = [_INSTALLED.fullmatch(name) for name in names]
+    return {canonicalize_name(each["name"]): each["version"].replace("_", "+") for each in found if each}
 
 
 class Environments:

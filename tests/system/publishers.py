@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version as version_here
 from pathlib import Path
 
 import uv
 
-from .clients import Home, Result
-from .environments import Environment, Environments
+from .clients import ALL, Home, Result
+from .environments import Environment, Environments, installed
 from .interpreters import need, this
 from .packages import Builder, Package
+from .seen import seen
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Publisher:
     pins: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     backend: str = "setuptools"
-    skips: bool = False
-    """Whether it passes over a file whose name is listed already, whatever its bytes, and calls that a success."""
+    always: bool = True
+    """Whether `make test` runs it too; `make clients` runs all."""
 
     @property
     def project(self) -> str:
@@ -40,7 +42,14 @@ class Publisher:
 
     def environment(self, environments: Environments) -> Environment:
         """Return the environment that it runs in; skip the test if there is none."""
-        return environments.need(need(*self.series) if self.series else this(), *self.pins)
+        with seen.preparing(self.name):
+            env = environments.need(need(*self.series) if self.series else this(), *self.pins)
+        seen.ran(self.name, self.version(env), env.interpreter.version)
+        return env
+
+    def version(self, env: Environment) -> str:
+        """Return the client's version."""
+        return installed(env)[self.name.partition("-")[0]]
 
     def build(self, builder: Builder, folder: Path, package: Package) -> list[Path]:
         """Build the files to publish, in `dist` below the folder."""
@@ -58,6 +67,9 @@ class Distutils(Publisher):
     def module(self) -> str:
         """Return where its setup.py takes `setup` from."""
         return "setuptools" if self.pins else "distutils"
+
+    def version(self, env: Environment) -> str:
+        return super().version(env) if self.pins else env.interpreter.version
 
     def write(self, folder: Path, package: Package) -> None:
         """Write the source tree with a command more: `prebuilt` hands the files in `dist` to `upload` as they are.
@@ -115,6 +127,9 @@ class Twine(Publisher):
 
 
 class Uv(Publisher):
+    def version(self, env: Environment) -> str:
+        return version_here("uv")
+
     def publish(self, env: Environment, home: Home, folder: Path, to: Account) -> Result:
         words = ["publish", "--publish-url", to.url, "--username", to.user, "--password", to.password]
         return home.run(uv.find_uv_bin(), *words, *sorted((folder / "dist").iterdir()))
@@ -135,7 +150,9 @@ class Pdm(Publisher):
     def publish(self, env: Environment, home: Home, folder: Path, to: Account) -> Result:
         # Only a verbose pdm shows what the server said.
         words = ["publish", "-vv", "--no-build", "-r", to.url, "-u", to.user, "-P", to.password]
-        return home.run(env.script("pdm"), *words, cwd=folder, env={"PDM_CHECK_UPDATE": "false"})
+        return home.run(
+            env.script("pdm"), *words, cwd=folder, env={"PDM_CHECK_UPDATE": "false", "PDM_PYTHON": env.python}
+        )
 
 
 class Hatch(Publisher):
@@ -156,6 +173,10 @@ class Flit(Publisher):
         return home.run(env.script("flit"), "publish", "--no-use-vcs", cwd=folder, env=environ)
 
 
+PDM = ("pdm==2.29.4", "hishel[httpx2]<2")
+"""As it resolves, it fails: hishel 2 has no more what it imports."""
+
+
 def write_pypirc(home: Home, to: Account) -> None:
     """Write the account into .pypirc as `local`, for distutils and twine."""
     (home.folder / ".pypirc").write_text(
@@ -166,15 +187,26 @@ def write_pypirc(home: Home, to: Account) -> None:
 
 PUBLISHERS: tuple[Publisher, ...] = (
     Distutils("distutils-2.7", series=("2.7",)),
-    Distutils("distutils-3.8", series=("3.8",)),
+    *(Distutils(f"distutils-3.{minor}", series=(f"3.{minor}",), always=False) for minor in range(6, 11)),
     Distutils("distutils-3.11", series=("3.11",)),
-    Distutils("setuptools-65.5", pins=("setuptools==65.5.0",), series=("3.11", "3.10", "3.9", "3.8")),
+    Distutils("setuptools-65.5", pins=("setuptools==65.5.0",), series=("3.11", "3.10", "3.9", "3.8"), always=False),
     Distutils("setuptools-74.1", pins=("setuptools==74.1.3",), series=("3.13", "3.12", "3.11", "3.10", "3.9", "3.8")),
     Twine("twine-7", pins=("twine==7.0.0",)),
-    Twine("twine-6.1", pins=("twine==6.1.0",)),
+    Twine("twine-6.1", pins=("twine==6.1.0",), always=False),
+    # Later ones of what it imports have lost what it uses.
+    Twine(
+        "twine-3.8",
+        pins=("twine==3.8.0", "packaging", "urllib3<2", "importlib-metadata<5", "docutils<0.20"),
+        always=False,
+    ),
     Uv("uv"),
     Poetry("poetry", pins=("poetry==2.5.1",), backend="poetry"),
-    Pdm("pdm", pins=("pdm==2.29.3", "unearth<0.19", "hishel[httpx]<1.2"), backend="pdm"),  # as it resolves, it fails
-    Hatch("hatch", pins=("hatch==1.18.2",), backend="hatch", skips=True),
+    Pdm("pdm", pins=PDM, backend="pdm"),
+    Hatch("hatch", pins=("hatch==1.18.2",), backend="hatch"),
     Flit("flit", pins=("flit==4.2.0",), backend="flit"),
 )
+
+
+def chosen() -> tuple[Publisher, ...]:
+    """Return those that this run is for: all, or those of `make test`."""
+    return tuple(publisher for publisher in PUBLISHERS if ALL or publisher.always)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from . import servers
-from .clients import Home
+from .clients import ALL, Home
 from .environments import Environments
 from .installers import INSTALLERS, Installer, Pip, installed
 from .packages import Builder, Package
@@ -77,7 +77,7 @@ def far(network: Network, tmp_path: Path) -> Home:
     return Home(tmp_path / "home", through=network.client)
 
 
-PIPS = [installer for installer in INSTALLERS if isinstance(installer, Pip)]
+PIPS = [installer for installer in INSTALLERS if isinstance(installer, Pip) and (ALL or installer.always)]
 FORMS = list(zip(PIPS, itertools.cycle(["", "/simple/"])))
 
 

@@ -19,7 +19,10 @@ from .clients import Home
 from .environments import Environments
 from .installers import INSTALLERS, Installer, installed
 from .packages import Builder, Package
+from .projects import chosen as installers
 from .publishers import PUBLISHERS, Account, Publisher
+from .publishers import chosen as publishers
+from .seen import seen
 from .servers import Server, Site
 
 NGINX = """\
@@ -175,6 +178,44 @@ def test_clients_install_through_the_proxy(
     client.install(env, home, published.site.url + form, "acme-app").succeeded()
 
     assert {"acme-app": "1.0", "acme-lib": "1.0"}.items() <= installed(env).items()
+
+
+KEPT = WAYS[1]
+
+
+@pytest.mark.parametrize("deployment", [KEPT], indirect=True, ids=["host-kept"])
+@pytest.mark.parametrize("client", publishers(), ids=lambda publisher: publisher.name)
+def test_every_client_publishes_under_the_prefix(
+    client: Publisher,
+    deployment: Deployment,
+    builder: Builder,
+    environments: Environments,
+    home: Home,
+    tmp_path: Path,
+):
+    env, folder = client.environment(environments), tmp_path / "project"
+    package = Package(f"{client.project}-here", backend=client.backend)
+    client.build(builder, folder, package)
+
+    client.publish(env, home, folder, Account(f"{deployment.site.url}/legacy/")).succeeded()
+
+    files = sorted((folder / "dist").iterdir())
+    assert files
+    assert all(deployment.site.serves(package.name, path) for path in files)
+    seen.check(client.name, {"publish prefix": "published"})
+
+
+@pytest.mark.parametrize("deployment", [KEPT], indirect=True, ids=["host-kept"])
+@pytest.mark.parametrize("client", installers(), ids=lambda installer: installer.name)
+def test_every_client_installs_under_the_prefix(
+    client: Installer, published: Deployment, environments: Environments, home: Home, tmp_path: Path
+):
+    env = client.fresh(environments, tmp_path / "env")
+
+    client.install(env, home, f"{published.site.url}/simple/", "acme-app").succeeded()
+
+    assert {"acme-app": "1.0", "acme-lib": "1.0"}.items() <= installed(env).items()
+    seen.check(client.name, {"install prefix": "installed"})
 
 
 @pytest.mark.parametrize(
