@@ -159,7 +159,7 @@ class JsonDocument(Resource):
 
 
 class Files(Resource):
-    """The bytes: ``files/<project>/<token>/<filename>``, one permanent URL each."""
+    """The bytes: ``files/<project>/<token>/<filename>``, one permanent URL each; the older JSON says ``packages/``."""
 
     def __getitem__(self, name: str) -> Resource:
         return ProjectFiles(self, name)
@@ -237,6 +237,7 @@ _FIXED = {
     "simple": Simple,
     "legacy": Legacy,
     "files": Files,
+    "packages": Files,  # PyPI's name for it: bandersnatch mirrors from no other
     "project": Pages,
     "pypi": LegacyJson,
     "integrity": Integrity,

@@ -115,7 +115,7 @@ def _info(project: Project, release: Release, core: CoreMetadata, base: str) -> 
 
 
 def _files(project: Project, release: Release, base: str) -> list[dict[str, Any]]:
-    return [_file(file, links.file(f"{base}/", project, file)) for file in release.files]
+    return [_file(file, links.file(f"{base}/", project, file, place="packages")) for file in release.files]
 
 
 def _file(file: File, url: str) -> dict[str, Any]:

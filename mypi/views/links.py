@@ -39,9 +39,9 @@ def address(request: Request) -> str:
     return found
 
 
-def file(up: str, project: Project, file: File) -> str:
-    """Return the link to a file; its last segment is the file name (A4.2)."""
-    return f"{up}files/{project.name}/{file.token}/{quote(file.filename, safe='')}"
+def file(up: str, project: Project, file: File, *, place: str = "files") -> str:
+    """Return the link to a file; its last segment is the file name (A4.2). ``place`` may be PyPI's, ``packages``."""
+    return f"{up}{place}/{project.name}/{file.token}/{quote(file.filename, safe='')}"
 
 
 def provenance(base: str, project: Project, file: File) -> str:

@@ -55,9 +55,18 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
 
 def _index(names: Names, form: str) -> bytes:
     if form == JSON:
-        return _json({"projects": [{"name": display} for _, display in sorted(names.projects.items())]})
+        return _json({"projects": [_listed(display) for _, display in sorted(names.projects.items())]})
     projects = [(f"{quote(name)}/", display) for name, display in sorted(names.projects.items())]
     return _html("simple_index", {"projects": projects})
+
+
+def _listed(display: str) -> dict[str, Any]:
+    """Name a project.
+
+    bandersnatch passes over one without ``_last-serial`` and, where all are 0, looks into each on every run. How many
+    changes each has stands in its own document: to tell, this page would have to read them all.
+    """
+    return {"name": display, "_last-serial": 0}
 
 
 def _project(project: Project, form: str, up: str, secure: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -90,23 +91,25 @@ def projects(seed: int, number: int) -> list[Project]:
         displays.setdefault(canonicalize_name(display), display)
     made = [Project(display) for display in displays.values()]
     for place, project in enumerate(made):
-        for version in {_version(chance), VERSIONS[place % len(VERSIONS)]}:
-            _release(chance, project, version, PYTHONS[place % len(PYTHONS)], TEXTS[place % len(TEXTS)])
+        for chosen in {version(chance), VERSIONS[place % len(VERSIONS)]}:
+            _release(chance, project, chosen, PYTHONS[place % len(PYTHONS)], TEXTS[place % len(TEXTS)])
         if chance.random() < 0.3:
             project.status = chance.choice(["deprecated", "archived", "deprecated"])
             project.reason = chance.choice(TEXTS)
     return made
 
 
-def _version(chance: random.Random) -> str:
+def version(chance: random.Random) -> str:
+    """Make up a version, as it is written canonically."""
     text = ".".join(str(chance.choice([0, 1, 7, 10, 2026])) for _ in range(chance.randint(1, 5)))
     parts = [("", "3!"), ("", "a1", "b22", "rc0"), ("", ".post1"), ("", ".dev9"), ("", "+x.1", "+2026.abc")]
     epoch, pre, post, dev, local = (chance.choice(each) for each in parts)
     return str(Version(f"{epoch}{text}{pre}{post}{dev}{local}"))
 
 
-def _release(chance: random.Random, project: Project, version: str, python: str, text: str) -> None:
-    fields = {
+def described(chance: random.Random) -> dict[str, Any]:
+    """Make up what metadata says for people."""
+    return {
         "summary": chance.choice(TEXTS).replace("\t", " "),
         "author": chance.choice(TEXTS),
         "author_email": chance.choice(TEXTS),
@@ -115,8 +118,12 @@ def _release(chance: random.Random, project: Project, version: str, python: str,
         "home_page": chance.choice([*URLS, *TEXTS]),
         "classifier": [f"Private :: {chance.choice(TEXTS)}" for _ in range(chance.randint(0, 5))],
         "project_url": [f"{chance.choice(TEXTS)[:30]}, {chance.choice([*URLS, *TEXTS])}" for _ in range(3)],
-        "requires": chance.sample(["beta>=1", "gamma[x]; extra == 'dev'", "delta @ https://d.example/d.whl"], 2),
     }
+
+
+def _release(chance: random.Random, project: Project, version: str, python: str, text: str) -> None:
+    requires = chance.sample(["beta>=1", "gamma[x]; extra == 'dev'", "delta @ https://d.example/d.whl"], 2)
+    fields = {**described(chance), "requires": requires}
     for kind in chance.sample(["wheel", "sdist"], chance.randint(1, 2)):
         requires_python = chance.choice([python, None])
         told = metadata(project.display, version, requires_python=requires_python, **fields)

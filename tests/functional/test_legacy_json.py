@@ -180,7 +180,7 @@ def test_A7_json_a_wheel_as_pypi_describes_it(index):
         "size": len(content),
         "upload_time": simple["upload-time"][:19],
         "upload_time_iso_8601": simple["upload-time"],
-        "url": "http://localhost" + index.url("acme-lib", name),
+        "url": "http://localhost" + index.url("acme-lib", name).replace("/files/", "/packages/"),
         "yanked": False,
         "yanked_reason": None,
     }
@@ -416,7 +416,7 @@ def test_the_addresses_are_whole_and_lead_to_the_bytes(index, prefix):
     page = index.get(f"{prefix}/pypi/acme-lib/json", headers={"Host": "index.example:8080"}).json
     address = urlsplit(page["urls"][0]["url"])
     assert (address.scheme, address.netloc) == ("http", "index.example:8080")
-    assert address.path.startswith(f"{prefix}/files/")
+    assert address.path.startswith(f"{prefix}/packages/")
     assert not address.query + address.fragment
     assert last_segment(page["urls"][0]["url"]) == name
     assert index.get(address.path).body == content
@@ -438,7 +438,7 @@ def test_the_public_address_of_the_index_counts_before_the_one_asked(make_index)
     index = make_index(public_url="https://pypi.example.com/team/")
     index.publish(*wheel())
     page = index.get("/pypi/acme-lib/json", headers={"Host": "10.0.0.1"}).json
-    assert page["urls"][0]["url"].startswith("https://pypi.example.com/team/files/acme-lib/")
+    assert page["urls"][0]["url"].startswith("https://pypi.example.com/team/packages/acme-lib/")
     assert page["info"]["project_url"] == "https://pypi.example.com/team/project/acme-lib/"
 
 
@@ -459,7 +459,7 @@ def test_A7_quarantined_a_project_offers_nothing(held):
     for below in ("json", "1.0/json", "2.0/json"):
         answer = held.get(f"/pypi/acme-lib/{below}", status=404)
         assert "quarantined" in answer.text
-        assert "files/" not in answer.text
+        assert "packages/" not in answer.text
     held.repository.set_status("acme-lib", "active", "", ACTOR)
     assert len(latest(held)["urls"]) == 2
 
