@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from packaging.utils import NormalizedName
 from pyramid.config import Configurator
-from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPGone, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -15,7 +15,7 @@ from .. import metadata
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
 from ..repository import Held, Repository
-from ..resources import JsonDocument
+from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
 from . import links
 from .releases import Release, newest, releases
@@ -140,5 +140,13 @@ def _file(file: File, url: str) -> dict[str, Any]:
     }
 
 
+def xml_rpc(context: LegacyJson, request: Request) -> Response:
+    """Refuse PyPI's oldest API plainly: parsing XML of strangers is not worth what it could do (threat 44)."""
+    if request.method != "POST":
+        raise HTTPNotFound
+    raise HTTPGone("mypi speaks no XML-RPC; ask the Simple API, or /pypi/NAME/json")
+
+
 def includeme(config: Configurator) -> None:
     config.add_view(document, context=JsonDocument, request_method="GET", permission="read")
+    config.add_view(xml_rpc, context=LegacyJson, permission="read", require_csrf=False)

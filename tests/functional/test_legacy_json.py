@@ -555,3 +555,10 @@ def test_pipenv_gathers_the_hashes_of_a_release(held):
     files = latest(held)["releases"]["1.0"]
     found = {f"{kind}:{value}" for file in files for kind, value in file["digests"].items()}
     assert found == {f"sha256:{file['hashes']['sha256']}" for file in held.json("acme-lib")["files"]}
+
+
+@pytest.mark.parametrize("place", ["/pypi", "/pypi/"])
+def test_xml_rpc_is_gone_and_says_where_to_ask_instead(held, place):
+    call = "<?xml version='1.0'?><methodCall><methodName>list_packages</methodName></methodCall>"
+    answer = held.post(place, call, headers={"Content-Type": "text/xml"}, status=410)
+    assert answer.status == "410 mypi speaks no XML-RPC; ask the Simple API, or /pypi/NAME/json"
