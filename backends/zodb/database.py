@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -90,28 +90,33 @@ class Database:
     def _connection(self) -> Iterator[Any]:
         # Explicit: a connection is taken from the pool before it asks the server anything, so that it always returns.
         manager = TransactionManager(explicit=True)
-        connection = self._db.open(manager)
-        with ExitStack() as held:
-            held.callback(connection.close)
-            held.callback(_abort, manager)
-            self._begin(manager, held)
+        connection = self._soon(manager) if self.shared else self._begun(manager)
+        try:
             yield connection
+        finally:
+            _end(manager, connection)
 
-    def _begin(self, manager: TransactionManager, held: ExitStack) -> None:
-        """Begin, and so ask the server for the newest state, for some seconds at most.
+    def _begun(self, manager: TransactionManager) -> Any:
+        """Open a connection and begin, which asks the server for the newest state."""
+        connection = self._db.open(manager)
+        try:
+            manager.begin()
+        except BaseException:
+            _end(manager, connection)
+            raise
+        return connection
+
+    def _soon(self, manager: TransactionManager) -> Any:
+        """Do so for some seconds at most.
 
         A server that has the connection open and answers nothing would be waited for without end. What is given up here
         gives its connection back once it was answered after all.
         """
-        if not self.shared:
-            manager.begin()
-            return
-        begun = _in_thread(manager.begin)
+        begun = _in_thread(lambda: self._begun(manager))
         try:
-            begun.result(LONGEST_WAIT)
+            return begun.result(LONGEST_WAIT)
         except FutureTimeout as exc:
-            given_up = held.pop_all()
-            begun.add_done_callback(lambda _: given_up.close())
+            begun.add_done_callback(lambda late: None if late.exception() else _end(manager, late.result()))
             raise Silent(f"nothing within {LONGEST_WAIT} seconds") from exc
 
     def _translated(self, key: str, exc: Exception) -> StoreError:
@@ -132,16 +137,19 @@ class Database:
             raise self._translated("(pack)", exc) from exc
 
     def close(self) -> None:
-        """Close every connection; what a server that went away makes of it does not matter any more."""
-        with suppress(KeyError, StorageTransactionError):
+        """Close every connection; what a server that went away makes of it does not matter any more.
+
+        Nor does one that was given up, which has no transaction yet.
+        """
+        with suppress(KeyError, NoTransaction, StorageTransactionError):
             self._db.close()
         with suppress(AttributeError):  # ZODB has let go of a storage that it closed
             self._db.storage.close()
 
 
-def _in_thread(act: Callable[[], object]) -> Future[object]:
+def _in_thread(act: Callable[[], T]) -> Future[T]:
     """Do something in a thread that nobody need wait for, not even the end of the process."""
-    future: Future[object] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
@@ -179,9 +187,13 @@ def _damage(key: str, exc: BaseException) -> StoreError | None:
     return None
 
 
-def _abort(manager: TransactionManager) -> None:
-    with suppress(NoTransaction):
-        manager.abort()
+def _end(manager: TransactionManager, connection: Any) -> None:
+    """End what is left of a transaction, and give its connection back whatever comes of that."""
+    try:
+        with suppress(NoTransaction):
+            manager.abort()
+    finally:
+        connection.close()
 
 
 def _guard(storage: Any) -> None:
