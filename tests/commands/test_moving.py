@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -348,6 +349,31 @@ def test_a_copy_of_the_folder_made_by_hand_is_a_backup_too(run: Run, filled: Rep
     (tmp_path / "there.ini").write_text(INI.replace("/var", "/there"))
     assert run("-c", "there.ini", "restore", "by-hand").code == 0
     assert equal(store_of(filled), folder(tmp_path / "there"))
+
+
+def test_what_lies_on_a_file_system_that_is_mounted_read_only_is_verified_and_copied(
+    run: Run, filled: Repository, there: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["cp", "-a", "var", "snapshot"], check=True)
+    for own in (".spool", ".locks"):  # which need no backup
+        shutil.rmtree(tmp_path / "snapshot" / own)
+    (tmp_path / "snapshot.ini").write_text(INI.replace("/var", "/snapshot"))
+    found, real = sorted((tmp_path / "snapshot").rglob("*")), os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        asked = real(path)
+        if Path(path).name != "snapshot":
+            return asked
+        return os.statvfs_result([*asked[:8], asked.f_flag | os.ST_RDONLY, *asked[9:]])
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert run("-c", "snapshot.ini", "verify").code == 0
+    assert run("copy", "snapshot.ini", "there.ini").code == 0
+    assert equal(store_of(filled), store_of(there))
+    shutil.rmtree(tmp_path / "var")
+    assert run("restore", "snapshot").code == 0
+    assert run("verify").code == 0
+    assert sorted((tmp_path / "snapshot").rglob("*")) == found
 
 
 def test_killed_a_backup_leaves_no_tar(filled: Repository, tmp_path: Path) -> None:
