@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ class MemoryStore(Store):
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
         self._lock = threading.Lock()
+        # Begun anew, another index has the same history to count: pip would be told that what it keeps is still so.
+        self._life = secrets.token_hex(8)
         self._versions = itertools.count(1)
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
@@ -59,4 +62,4 @@ class MemoryStore(Store):
                 yield Entry(key, len(found.data), found.modified)
 
     def _version(self, data: bytes) -> _Object:
-        return _Object(data, Tag(str(next(self._versions))), time.time())
+        return _Object(data, Tag(f"{self._life}-{next(self._versions)}"), time.time())

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mypi import options
 from mypi.options import Option
@@ -32,6 +32,13 @@ class FilesystemStore(Store):
 
     def __init__(self, path: str) -> None:
         self._disk = Disk(Path(path))
+
+    @classmethod
+    def for_reading(cls, **values: Any) -> FilesystemStore:
+        """Return the store, which takes no writes where its file system takes none: a snapshot, a failing disk."""
+        store = cls(**values)
+        store.read_only = store._disk.take_no_writes()
+        return store
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         path = self._disk.path(key)

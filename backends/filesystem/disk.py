@@ -30,6 +30,13 @@ class Disk:
         self.locks = root / ".locks"
         self._durable: set[str] = set()
         self._broken: OSError | None = None
+        self.read_only = False
+
+    def take_no_writes(self) -> bool:
+        """Take no writes from now on if the file system takes none; tell whether that is so."""
+        with suppress(OSError):
+            self.read_only = bool(os.statvfs(self.root).f_flag & os.ST_RDONLY)
+        return self.read_only
 
     def path(self, key: str) -> Path:
         return self.root / key
@@ -106,8 +113,8 @@ class Disk:
             raise NotFound(key) from exc
 
     def refuse_if_absent(self) -> None:
-        """Raise FileNotFoundError unless the store's own folders are there."""
-        self.incoming.stat()
+        """Raise FileNotFoundError unless the store's own folders are there, which a copy made by hand may lack."""
+        (self.root if self.read_only else self.incoming).stat()
 
     def foreign(self, name: str, prefix: str) -> bool:
         """Tell whether an entry of the folder ``prefix`` is none of an object's: our own, or made by mkfs."""

@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..options import number
-from ..repository import Outcome, Progress, Repository, WrongStore, lies_in
+from ..repository import NoIndex, Outcome, Progress, Repository, lies_in
 from ..settings import Settings, StoreSettings, backend
 from .configuration import CommandError, confirmed, repository, settings, settings_in
 
@@ -51,9 +51,12 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
 
 def jobs(text: str) -> int:
     """Read how many threads are to work."""
-    found = number(text)
+    try:
+        found = number(text)
+    except ValueError:
+        found = 0
     if not 1 <= found <= 100:
-        raise ValueError("from 1 to 100")
+        raise argparse.ArgumentTypeError(f"from 1 to 100, not {text}")
     return found
 
 
@@ -61,7 +64,10 @@ def copy_index(arguments: argparse.Namespace) -> int:
     _refuse_environment()
     source, target = settings_in(arguments.source), settings_in(arguments.target)
     sealing: bool = arguments.catch_up
-    with closing(Repository.open(target)) as new, closing(Repository.open(source, reading=not sealing)) as old:
+    with (
+        closing(Repository.open(source, reading=not sealing, new=False)) as old,
+        closing(Repository.open(target)) as new,
+    ):
         try:
             code = _copy(old, new, arguments.jobs, catch_up=sealing)
         except BaseException:
@@ -91,11 +97,14 @@ def take_seal_off(arguments: argparse.Namespace) -> int:
 
 def back_up(arguments: argparse.Namespace) -> int:
     own, target = settings(arguments), Path(arguments.target).absolute()
+    if outer := next((folder for folder in target.resolve().parents if lies_in(folder)), None):
+        # Its documents would be those of the outer store, too: copied by the next backup, and sealed with it.
+        raise CommandError(f"{target} lies in {outer}, which is a store itself; name a place outside of it")
     if target.suffix == ".tar":
         return _back_up_tar(own, target, arguments.jobs)
     with (
+        closing(Repository.open(own, reading=True, new=False)) as index,
         closing(Repository.open(_kept_in(own, "filesystem", target))) as kept,
-        closing(Repository.open(own, reading=True)) as index,
     ):
         code = _copy(index, kept, arguments.jobs)
     print(f"{target} is a store that mypi can serve as it is")
@@ -107,8 +116,8 @@ def _back_up_tar(own: Settings, target: Path, jobs: int) -> int:
         raise CommandError(f"{target} exists; name another file, or remove it first")
     part = target.with_name(target.name + ".part")
     with (
+        closing(Repository.open(own, reading=True, new=False)) as index,
         closing(Repository.open(_kept_in(own, TAR, part))) as kept,
-        closing(Repository.open(own, reading=True)) as index,
     ):
         code = _copy(index, kept, jobs)
         # Renamed while it is open, and so locked: another backup to the same name would begin it anew.
@@ -153,7 +162,7 @@ def _backup(own: Settings, source: Path) -> Repository:
         raise refusal
     try:
         return Repository.open(_kept_in(own, "filesystem" if source.is_dir() else TAR, source), reading=True)
-    except WrongStore as exc:
+    except NoIndex as exc:
         raise refusal from exc
 
 

@@ -20,7 +20,7 @@ from . import identity, keys
 from .carrying import Progress
 from .catalogue import Catalogue
 from .documents import Damaged, Held, Moved
-from .identity import WrongStore, lies_in
+from .identity import NoIndex, WrongStore, lies_in
 from .moving import Move, SameStore, Stores
 from .publishing import Publisher
 from .raws import Raws
@@ -35,6 +35,7 @@ __all__ = [
     "Finding",
     "Held",
     "Moved",
+    "NoIndex",
     "Outcome",
     "Progress",
     "Refused",
@@ -64,21 +65,23 @@ class Repository:
         *,
         index: str = "main",
         clock: Callable[[], float] = time.time,
+        new: bool = True,
     ) -> None:
         self._files = files
         self._clock = clock
         self._index = index
-        self._id = identity.establish(files, catalogue)
+        self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
 
     @classmethod
-    def open(cls, settings: Settings, *, reading: bool = False) -> Repository:
+    def open(cls, settings: Settings, *, reading: bool = False, new: bool = True) -> Repository:
         """Open the stores that the settings name. Raises StoreError and SettingError with what to do.
 
         With ``reading`` nothing will be changed, which a store that serves one process allows beside its server.
+        Unless ``new`` is false, an empty place becomes an index.
         """
         with ExitStack() as opened:
             files = settings.storage.open(catalogue=settings.catalogue is None, reading=reading)
@@ -86,7 +89,7 @@ class Repository:
             catalogue = settings.catalogue.open(reading=reading) if settings.catalogue else files
             if catalogue is not files:
                 opened.callback(catalogue.close)
-            repository = cls(files, catalogue, settings)
+            repository = cls(files, catalogue, settings, new=new)
             opened.pop_all()
         return repository
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..model import Project
-from ..store import NotFound, Reader, Store, StoreError
+from ..store import NotFound, Reader, Store, StoreError, Unavailable
 from . import keys
 from .contents import Content, contents
 
@@ -100,8 +100,20 @@ class Carrier:
         with reader:
             if content.size not in (None, reader.size):
                 raise _Bad(f"has {reader.size} bytes instead of {content.size} at the source; {_MEND}")
-            self._target.add(content.key, _Checked(reader, content, self._progress, self._stopped), reader.size)
+            try:
+                self._target.add(content.key, _Checked(reader, content, self._progress, self._stopped), reader.size)
+            except Unavailable:
+                # Perhaps another copy to the same place was quicker: a store has a file whole or not at all.
+                if not self._is_there(content.key, reader.size):
+                    raise
             return reader.size
+
+    def _is_there(self, key: str, size: int) -> bool:
+        try:
+            with self._target.open(key) as found:
+                return found.size == size
+        except NotFound:
+            return False
 
 
 _MEND = "put it back from a backup, or have its file removed and swept, and copy again"

@@ -24,9 +24,16 @@ class WrongStore(StoreError):
     """The store is not the one it should be, or is of a newer format; the message says what to do."""
 
 
-def establish(files: Store, catalogue: Store) -> str:
-    """Return the id that both roles share, giving one to stores that are empty. Raises WrongStore, Unavailable."""
-    if catalogue.read_only or files.read_only:
+class NoIndex(WrongStore):
+    """There is no index in a place where one must be."""
+
+
+def establish(files: Store, catalogue: Store, *, new: bool = True) -> str:
+    """Return the id that both roles share, giving one to stores that are empty unless ``new`` is false.
+
+    Raises WrongStore, Unavailable.
+    """
+    if not new or catalogue.read_only or files.read_only:
         return _recognised(files, catalogue)
     known = _identity(catalogue)
     if known is None:
@@ -44,10 +51,14 @@ def establish(files: Store, catalogue: Store) -> str:
 
 
 def _recognised(files: Store, catalogue: Store) -> str:
-    """Return the id of stores that take no writes, and so cannot be given one."""
+    """Return the id of stores that are not given one."""
     known = _identity(catalogue)
     if known is None:
-        raise WrongStore(keys.STORE, "is missing; start the server once, which makes an index of an empty store")
+        raise NoIndex(
+            keys.STORE,
+            "is missing, so there is no index in this place; is the right place named, or its disk mounted? To begin a "
+            "new one, start the server once, which makes an index of an empty store",
+        )
     if _identity(files) != known:
         raise WrongStore(keys.STORE, _NO_PAIR)
     return known

@@ -23,7 +23,8 @@ INDEXES = "indexes/"
 FILES = "files/"
 """The prefix of all bytes of all indexes."""
 
-_DOCUMENT = re.compile(r"(?!store\.json\Z|files/|once/)[A-Za-z0-9_!+-][A-Za-z0-9_.!+/-]*\.json\Z")
+_SEGMENT = "[A-Za-z0-9_!+-][A-Za-z0-9_.!+-]*"
+_DOCUMENT = re.compile(rf"(?!store\.json\Z|files/|once/)(?:{_SEGMENT}/)*{_SEGMENT}\.json\Z")
 _NAMES = re.compile(r"indexes/(?P<index>[^/]+)\.json\Z")
 _PROJECT = re.compile(r"indexes/(?P<index>[^/]+)/(?P<project>[^/]+)\.json\Z")
 _BYTES = re.compile(r"files/[^/]+/(?P<project>[^/]+)/(?P<token>[0-9a-f]{16})/[^/]+\Z")

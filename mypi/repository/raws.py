@@ -36,9 +36,13 @@ class Raw:
         return str(self.content.get("copied", ""))
 
     @property
-    def changes(self) -> int:
-        """How long its history is; 0 for a document that keeps none."""
-        return len(self.content.get("history", ()))
+    def history(self) -> list[Any]:
+        """Every change to it, oldest first; none for a document that keeps no history."""
+        return list(self.content.get("history", ()))
+
+    def continues(self, other: Raw) -> bool:
+        """Tell whether all that was ever done to the other was done to this one, too."""
+        return self.history[: len(other.history)] == other.history
 
     @property
     def blank(self) -> bool:

@@ -35,10 +35,10 @@ def may_replace(source: Raw, target: Raw) -> bool:
     """Tell whether the target's document holds no work that the source's lacks.
 
     So it is if nobody has edited it since a copy wrote it, if the source's was itself copied from this very version (an
-    index that moves back), or if nothing was ever done in the project. What has the longer history is newer in any
-    case, as where an old backup is put over an index.
+    index that moves back), or if nothing was ever done in the project. A history that the source's does not go on from
+    is never dropped, as where an old backup, perhaps one that was served since, is put over a copy of the index.
     """
-    if target.changes > source.changes:
+    if not source.continues(target):
         return False
     unedited = target.revision == target.copied != ""
     ancestor = source.copied == target.revision != ""
@@ -84,8 +84,8 @@ class Replacement:
     def _copy(self, target: Raw | None) -> Raw:
         sealed = target.sealed if target else self.sealed
         copy = self.source.replaced(sealed=sealed, copied=self.source.revision)
-        if target and target.blank:
-            # Sweeps of the target were counted here: an upload there that is under way must not miss one.
+        if target:
+            # An upload there that is under way must not miss a sweep, so that the counter never goes back.
             sweeps = max(int(each.content.get("sweeps", 0)) for each in (target, copy))
             return copy.replaced(sweeps=sweeps) if sweeps else copy
         return copy

@@ -55,7 +55,9 @@ def refused(exc: Exception, request: Request) -> Response:
     """Answer an error of ours by the table."""
     status = exc.status if isinstance(exc, FormError) else next(code for kind, code in STATUS if isinstance(exc, kind))
     if status >= 500:
-        log.error("%s %s: %s", request.method, request.path, exc, exc_info=exc)
+        # A seal was asked for: every upload that meets it is one line, and no sign of a fault.
+        level, cause = (logging.WARNING, None) if isinstance(exc, Moved) else (logging.ERROR, exc)
+        log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
         answer = _answer(request, status, _public(exc))
         answer.headers["Retry-After"] = RETRY_AFTER
         return answer

@@ -20,3 +20,7 @@ def test_two_memory_stores_share_nothing():
     one, other = MemoryStore(), MemoryStore()
     one.add("a", io.BytesIO(b"x"), 1)
     assert list(other.list()) == []
+
+
+def test_begun_anew_it_repeats_no_tag():
+    assert MemoryStore().swap("a", b"one", None) != MemoryStore().swap("a", b"two", None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,11 +159,18 @@ def test_one_store_is_not_copied_onto_itself(run: Run, filled: Repository) -> No
     assert "source and target are one store" in done.err
 
 
-def test_wrong_words_are_told(run: Run, filled: Repository, there: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_words_are_told(
+    run: Run,
+    filled: Repository,
+    there: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert "there is no nowhere.ini" in run("copy", "nowhere.ini", "there.ini").err
     for wrong in ("0", "101", "x"):
         with pytest.raises(SystemExit):
             run(*COPY, "--jobs", wrong)
+        assert f"argument --jobs: from 1 to 100, not {wrong}" in capsys.readouterr().err
     monkeypatch.setenv("MYPI_STORAGE_PATH", "/elsewhere")
     done = run(*COPY)
     assert (done.code, done.err) == (
@@ -211,6 +220,19 @@ def test_a_backup_in_a_tar_unpacks_into_a_store(run: Run, filled: Repository, tm
     publish(opened(unpacked), version="8.0")
 
 
+def test_what_other_tools_put_beside_the_documents_of_a_tar_is_passed_over(
+    run: Run, filled: Repository, tmp_path: Path
+) -> None:
+    run("backup", "kept.tar")
+    with tarfile.open("kept.tar", "a") as tar:
+        for name in ("indexes/main/._acme-lib.json", "./indexes/main/x/../y.json", ".hidden/a.json"):
+            tar.addfile(tarfile.TarInfo(name))
+    (tmp_path / "var").rename(tmp_path / "old")
+    done = run("restore", "kept.tar")
+    assert (done.code, done.err) == (0, "")
+    assert run("verify").code == 0
+
+
 def test_a_tar_that_is_there_is_not_written_over(run: Run, filled: Repository, tmp_path: Path) -> None:
     run("backup", "kept.tar")
     before = (tmp_path / "kept.tar").read_bytes()
@@ -239,6 +261,20 @@ def test_a_place_for_a_backup_that_is_something_else_is_refused(run: Run, filled
     assert "name an empty place" in run("backup", "photos").err
     assert run("backup", "nowhere/kept.tar").code == 1
     assert "source and target are one store" in run("backup", "var").err
+    for inside in ("var/kept", "var/kept.tar", "var/files/kept"):
+        assert "var, which is a store itself; name a place outside of it\n" in run("backup", inside).err
+        assert not (tmp_path / inside).exists()
+
+
+@pytest.mark.parametrize("words", [COPY, (*COPY, "--catch-up"), ("backup", "kept"), ("backup", "kept.tar")])
+def test_a_place_where_no_index_is_is_not_copied_from(
+    run: Run, there: Repository, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = run(*words)
+    assert (done.code, done.out) == (1, "")
+    assert "there is no index in this place; is the right place named, or its disk mounted?" in done.err
+    assert not (tmp_path / "var" / "store.json").exists()
+    assert not list(tmp_path.glob("kept*"))
 
 
 @pytest.mark.parametrize("target", ["kept", "kept.tar"])
@@ -303,6 +339,8 @@ def test_what_is_no_backup_is_told(run: Run, filled: Repository, tmp_path: Path)
     assert "notes.tar: is cut short" in said["notes.tar"]
     assert not list((tmp_path / "photos").iterdir())
     run("backup", "kept")
+    (tmp_path / "kept" / "store.json").write_text('{"id":"a","format":99}')
+    assert "was written by a newer mypi (format 99, this one reads 1); upgrade" in run("restore", "kept").err
     assert "--dry-run is for removed files" in run("restore", "kept", "--dry-run").err
 
 
@@ -311,6 +349,31 @@ def test_a_copy_of_the_folder_made_by_hand_is_a_backup_too(run: Run, filled: Rep
     (tmp_path / "there.ini").write_text(INI.replace("/var", "/there"))
     assert run("-c", "there.ini", "restore", "by-hand").code == 0
     assert equal(store_of(filled), folder(tmp_path / "there"))
+
+
+def test_what_lies_on_a_file_system_that_is_mounted_read_only_is_verified_and_copied(
+    run: Run, filled: Repository, there: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["cp", "-a", "var", "snapshot"], check=True)
+    for own in (".spool", ".locks"):  # which need no backup
+        shutil.rmtree(tmp_path / "snapshot" / own)
+    (tmp_path / "snapshot.ini").write_text(INI.replace("/var", "/snapshot"))
+    found, real = sorted((tmp_path / "snapshot").rglob("*")), os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        asked = real(path)
+        if Path(path).name != "snapshot":
+            return asked
+        return os.statvfs_result([*asked[:8], asked.f_flag | os.ST_RDONLY, *asked[9:]])
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert run("-c", "snapshot.ini", "verify").code == 0
+    assert run("copy", "snapshot.ini", "there.ini").code == 0
+    assert equal(store_of(filled), store_of(there))
+    shutil.rmtree(tmp_path / "var")
+    assert run("restore", "snapshot").code == 0
+    assert run("verify").code == 0
+    assert sorted((tmp_path / "snapshot").rglob("*")) == found
 
 
 def test_killed_a_backup_leaves_no_tar(filled: Repository, tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ def moved(index: Index, tmp_path: Path) -> Index:
     return index
 
 
+def test_each_refusal_is_one_line_of_the_log(moved: Index, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.clear()
+    moved.publish(*builders.sdist("acme-lib", "2.0"), status=503)
+    (record,) = [record for record in caplog.records if record.name == "mypi.views.errors"]
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "mypi unseal" in record.getMessage()
+
+
 @pytest.mark.parametrize("url", ["/", "/legacy/", "/simple/"])
 @pytest.mark.parametrize("name", ["acme-lib", "brand-new"])
 def test_uploads_are_refused_with_a_sentence(moved: Index, url: str, name: str) -> None:

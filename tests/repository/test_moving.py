@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,40 @@ def test_an_old_backup_put_over_a_copy_takes_nothing_back(make: MakeStore) -> No
     assert states(copy(backup, other)) == {"acme-lib": "left"}
     assert len(live(other)) == 2
     assert live(other, "later")
+    # Nor does it when the backup was served meanwhile, and has as long a history of its own.
+    publish(backup, version="3.0")
+    assert states(copy(backup, other)) == {"acme-lib": "left"}
+    assert live(other) == [filename(version="1.0"), filename(version="2.0")]
+
+
+def test_a_count_of_sweeps_never_goes_back(make: MakeStore) -> None:
+    index, backup, store = opened(make("memory")), opened(make("memory")), make("memory")
+    publish(index)
+    copy(index, backup)
+    index._catalogue.edit("acme-lib", lambda project: replace(project, sweeps=3))
+    copy(index, opened(store))
+    assert states(copy(backup, opened(store))) == {"acme-lib": "copied"}
+    assert json.loads(store.read("indexes/main/acme-lib.json")[0])["sweeps"] == 3
+
+
+@pytest.mark.parametrize("kind", stores.STORES)
+def test_two_copies_to_one_place_at_a_time_both_end_well(make: MakeStore, kind: str) -> None:
+    source, target = make("memory"), make(kind)
+    index, other, third = fill(source), opened(target), opened(target)
+    copied: list[list[Outcome]] = []
+
+    class Late(Progress):
+        """Lets the other copy pass by when this one has its first bytes under way."""
+
+        def moved(self, size: int) -> None:
+            if not copied:
+                copied.append([])
+                copied.append(copy(index, third))
+
+    assert not problems_of(copy(index, other, progress=Late(), jobs=1))
+    assert not problems_of(copied[1])
+    assert equal(source, target)
+    assert not problems(other)
 
 
 def test_an_index_moves_back_with_what_was_done_meanwhile(source: Store, target: Store) -> None:
