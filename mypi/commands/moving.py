@@ -102,6 +102,8 @@ def back_up(arguments: argparse.Namespace) -> int:
         raise CommandError(f"{target} lies in {outer}, which is a store itself; name a place outside of it")
     if target.suffix == ".tar":
         return _back_up_tar(own, target, arguments.jobs)
+    if target.is_dir() and not lies_in(target) and any(map(_counts, target.iterdir())):
+        raise CommandError(f"{target} has something in it, and is no store; name an empty folder, or one to be made")
     with (
         closing(Repository.open(own, reading=True, new=False)) as index,
         closing(Repository.open(_kept_in(own, "filesystem", target))) as kept,
@@ -109,6 +111,11 @@ def back_up(arguments: argparse.Namespace) -> int:
         code = _copy(index, kept, arguments.jobs)
     print(f"{target} is a store that mypi can serve as it is")
     return code
+
+
+def _counts(entry: Path) -> bool:
+    """Tell whether an entry of a folder is somebody's: a new disk has some of its own."""
+    return not entry.name.startswith(".") and entry.name != "lost+found"
 
 
 def _back_up_tar(own: Settings, target: Path, jobs: int) -> int:

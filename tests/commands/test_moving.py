@@ -258,7 +258,10 @@ def test_a_tar_that_cannot_be_finished_is_told(
 def test_a_place_for_a_backup_that_is_something_else_is_refused(run: Run, filled: Repository, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    assert "name an empty place" in run("backup", "photos").err
+    assert run("backup", "photos").err == (
+        f"mypi: {tmp_path / 'photos'} has something in it, and is no store; name an empty folder, or one to be made\n"
+    )
+    assert [entry.name for entry in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
     assert run("backup", "nowhere/kept.tar").code == 1
     assert "source and target are one store" in run("backup", "var").err
     for inside in ("var/kept", "var/kept.tar", "var/files/kept"):
@@ -395,3 +398,11 @@ def test_killed_a_backup_leaves_no_tar(filled: Repository, tmp_path: Path) -> No
     # The next one begins anew.
     assert commands.main(["-c", str(tmp_path / "mypi.ini"), "backup", str(tmp_path / "kept.tar")]) == 0
     assert not part.exists()
+
+
+def test_a_fresh_disk_takes_a_backup(run: Run, index: Repository, tmp_path: Path) -> None:
+    publish(index)
+    target = tmp_path / "disk"
+    (target / "lost+found").mkdir(parents=True)
+    assert run("backup", str(target)).code == 0
+    assert run("backup", str(target)).code == 0
