@@ -47,6 +47,10 @@ def settings_in(path: str) -> Settings:
     path = str(Path(path).absolute())
     try:
         given = get_appsettings(path)
+    except configparser.InterpolationError as exc:
+        # Its own message shows the value, which may be a secret.
+        wrong = f"the value of {exc.option} in [{exc.section}] has a % that stands for nothing; write %% for one"
+        raise CommandError(f"{path} is no .ini file that serves mypi: {wrong}") from exc
     except (LookupError, ValueError, OSError, configparser.Error) as exc:
         raise CommandError(f"{path} is no .ini file that serves mypi: {exc}") from exc
     return Settings.load(given, os.environ)
