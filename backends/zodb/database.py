@@ -35,6 +35,10 @@ ATTEMPTS = 60
 LONGEST_WAIT = 10
 """Seconds for which a transaction waits for the first answer of a server that took the connection."""
 
+_FORKED = (
+    "the database was opened by another process, of which this is a fork; let every worker load mypi itself (gunicorn "
+    "without --preload, uWSGI with lazy-apps)"
+)
 _PACKED = "the database was packed while it was read here; run this again"
 _NO_ROOM = "53100"  # PostgreSQL's disk_full
 _POOL = 100  # connections that ZODB thinks normal; each lasts for one operation, so there are as many as threads
@@ -52,6 +56,7 @@ class Database:
 
     def __init__(self, storage: Any, given: Mapping[str, Any]) -> None:
         self.storage = storage
+        self._process = os.getpid()
         _guard(storage)
         self._db = ZODB.DB(
             storage,
@@ -75,6 +80,7 @@ class Database:
         ``work`` commits what it wrote through ``commit``. Raises its StoreErrors; Unavailable, which after the commit
         of a write means "perhaps".
         """
+        self._refuse_if_forked(key)
         trouble: Exception | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -131,6 +137,12 @@ class Database:
             return Full(key, "no room left on the disk of the database; free some or give more")
         return _damage(key, exc) or Unavailable(key, f"the database does not answer ({brief(exc)}); is its server up?")
 
+    def _refuse_if_forked(self, key: str) -> None:
+        # Two processes on one open Data.fs destroy it, for they share its lock; on one connection to a server they read
+        # each other's answers.
+        if os.getpid() != self._process:
+            raise Unavailable(key, _FORKED)
+
     def refuse_if_packed(self, key: str) -> None:
         """Raise Unavailable if the folder that is read here was packed by another process meanwhile.
 
@@ -149,6 +161,7 @@ class Database:
 
     def pack(self, before: float) -> None:
         """Forget what was deleted or replaced before a time, now at the latest. Raises Unavailable."""
+        self._refuse_if_forked("(pack)")
         try:
             self._db.pack(min(before, time.time()))
         except Exception as exc:
@@ -156,6 +169,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; what a server that went away makes of it does not matter any more."""
+        if os.getpid() != self._process:
+            return  # they are those of the process that opened them
         with suppress(KeyError, StorageTransactionError):
             self._db.close()
         with suppress(AttributeError):  # ZODB has let go of a storage that it closed
