@@ -104,9 +104,10 @@ def test_a_file_that_is_no_ini_is_told(run: Run, ini: Path, text: str) -> None:
     assert done.err.startswith(f"mypi: {ini} is no .ini file that serves mypi: ")
 
 
-def test_a_value_that_cannot_be_read_is_named_and_not_shown(run: Run, ini: Path) -> None:
+@pytest.mark.parametrize("command", ["list", "serve"])
+def test_a_value_that_cannot_be_read_is_named_and_not_shown(run: Run, ini: Path, command: str) -> None:
     ini.write_text(ini.read_text() + "mypi.storage.uri = postgres://mypi:x%geheim@db/mypi\n")
-    done = run("list")
+    done = run(command)
     assert done.code == 1
     assert "the value of mypi.storage.uri in [app:main] has a % that stands for nothing; write %% for one" in done.err
     assert "geheim" not in done.err
