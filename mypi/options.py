@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_USER = re.compile(r"//[^/]*@")
+"""Whom an address names, perhaps with a password."""
+
 
 class SettingError(ValueError):
     """A setting is unknown, missing or wrong; the message names it and says how to mend it."""
@@ -45,7 +48,7 @@ class Option:
         try:
             return self.convert(text)
         except ValueError as exc:
-            shown = "(hidden)" if self.secret else text
+            shown = "(hidden)" if self.secret else _USER.sub("//(hidden)@", text)
             raise SettingError(f"{key} = {shown}: {exc}") from exc
 
 

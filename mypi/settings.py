@@ -48,6 +48,9 @@ def rule_names(value: str) -> tuple[str, ...]:
     return rules.expand(options.words(value))
 
 
+ROLES = ("storage", "catalogue")
+"""What a store is there for: the files, and the documents if they are kept apart."""
+
 TABLE: tuple[Option, ...] = (
     Option(
         "storage",
@@ -149,13 +152,16 @@ class Settings:
     def load(cls, given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         """Read the ``mypi.*`` keys of an ``.ini`` file. Raises SettingError, naming the key and the remedy."""
         values = options.read(TABLE, "mypi.", given, environ)
+        chosen = {role: _backend(role, values[role]) for role in ROLES if values[role]}
         known = [f"mypi.{option.name}" for option in TABLE]
-        storage = _store("storage", values["storage"], given, environ)
-        catalogue = _store("catalogue", values["catalogue"], given, environ) if values["catalogue"] else None
-        for role, chosen in (("storage", storage), ("catalogue", catalogue)):
-            known += [f"mypi.{role}.{option.name}" for option in (chosen.backend.options if chosen else ())]
+        known += [f"mypi.{role}.{option.name}" for role, store in chosen.items() for option in store.options]
+        # Before a value is missed whose name may only be misspelt.
         options.refuse_unknown(known, [key for key in given if key.startswith("mypi.")])
-        settings = cls(**{**values, "storage": storage, "catalogue": catalogue})
+        stores = {
+            role: StoreSettings(store, options.read(store.options, f"mypi.{role}.", given, environ))
+            for role, store in chosen.items()
+        }
+        settings = cls(**{**values, "catalogue": None, **stores})
         settings._check()
         return settings
 
@@ -195,9 +201,8 @@ def backend(name: str) -> type[Store]:
     return chosen
 
 
-def _store(role: str, name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> StoreSettings:
+def _backend(role: str, name: str) -> type[Store]:
     try:
-        chosen = backend(name)
+        return backend(name)
     except SettingError as exc:
         raise SettingError(f"mypi.{role} = {name}: {exc}") from exc
-    return StoreSettings(chosen, options.read(chosen.options, f"mypi.{role}.", given, environ))

@@ -5,6 +5,7 @@ The environment variable ``MYPI_INI`` names the ``.ini`` file; its logging is se
 
 from __future__ import annotations
 
+import configparser
 import os
 import sys
 from pathlib import Path
@@ -19,8 +20,15 @@ def _load() -> object:
             f"mypi: MYPI_INI is {ini or 'not set'}; set this environment variable to the path of an .ini file "
             "(mypi init makes one)"
         )
-    setup_logging(ini)
-    return get_app(ini)
+    try:
+        setup_logging(ini)
+        return get_app(ini)
+    except configparser.InterpolationError as exc:
+        # Its own message shows the value, which may be a secret.
+        raise SystemExit(
+            f"mypi: the value of {exc.option} in [{exc.section}] of {ini} has a % that stands for nothing; write %%"
+            " for one"
+        ) from exc
 
 
 try:

@@ -5,6 +5,7 @@ An object's name is its key, below the prefix. Documents are single conditional 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,8 @@ from .uploads import abort_stale, add
 
 PAGE = 1000
 """Objects in one page of a listing, all of which are in memory at once."""
+
+_A_DAY = 86400
 
 COPIED = 2**30
 """The largest object that the server copies by itself: S3 takes 5 GiB, but not every server answers that in time."""
@@ -105,7 +108,14 @@ class S3Store(Store):
         prove(self._bucket, catalogue=catalogue)
 
     def maintain(self, before: float) -> int:
-        """Abort the uploads in parts that began before a time and were never completed; return how many."""
+        """Abort the uploads in parts that began before a time, and a day ago, and were never completed.
+
+        Returns how many. A younger one may be under way: nothing tells whether some node still works on it.
+        """
+        return self.tidy(min(before, time.time() - _A_DAY))
+
+    def tidy(self, before: float) -> int:
+        """Abort the uploads in parts that began before a time, whoever may work on them; return how many."""
         return abort_stale(self._bucket, before)
 
     def close(self) -> None:

@@ -103,6 +103,7 @@ class ZodbStore(Store):
             path, stream = self._blobs.opened(key, blob, size)
         except POSKeyError as exc:
             self._blobs.refuse_if_absent(key)
+            self._database.refuse_if_packed(key)
             raise NotFound(key, "its bytes are missing; run mypi verify, and restore them from a backup") from exc
         with ExitStack() as held:
             held.enter_context(stream)

@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from mypi.store import Source, Truncated, Unavailable, copy_exactly
+from mypi.store import Full, Source, Truncated, Unavailable, copy_exactly
 
 from ..filesystem.disk import Disk
 from ..filesystem.files import File, Spool, errors
 
 _REMEMBERED = 10_000  # folders known to be durable
+_HANDED, _UNCOMMITTED = "add-", "BUC"  # how the names begin of what is handed to ZODB, ours and then its own
 
 
 class Layout(Protocol):
@@ -95,7 +96,7 @@ class Blobs:
             path.unlink(missing_ok=True)
 
     def _linked(self, spool: Spool) -> Path:
-        path = Path(self._layout.temp_dir, f"add-{secrets.token_hex(8)}")
+        path = Path(self._layout.temp_dir, f"{_HANDED}{secrets.token_hex(8)}")
         os.link(spool.name, path)
         return path
 
@@ -141,21 +142,40 @@ class Blobs:
     def opened(self, key: str, blob: Any, size: int) -> tuple[str | None, File]:
         """Open the bytes of a blob, apart from its connection, with their path if they are kept here.
 
-        Raises POSKeyError if they are gone, Truncated if they are not ``size`` bytes.
+        Raises POSKeyError if they are gone, Truncated if they are not ``size`` bytes; Unavailable.
         """
         blob._p_activate()
-        for again in (not self.kept, False):
+        for _ in range(1 if self.kept else 2):
             # A connection closes the files that its blobs opened when it takes their newer state in, but not this one.
-            with errors(key), blob.open("c") as committed:
+            with self._fetching(key), blob.open("c") as committed:
                 stream = File(os.dup(committed.fileno()), "rb", key)
             found = os.fstat(stream.fileno()).st_size
             if found == size:
                 return (committed.name if self.kept else None), stream
             stream.close()
-            if again:
-                # Nobody syncs a cache: after a power loss here it may hold less than the server does.
+            if not self.kept:
+                # Nobody syncs a cache: after a power loss here it may hold less than the server does. Nor does ZEO mind
+                # if what it fetches finds no room.
+                full = self._room() < size - found
                 Path(committed.name).unlink(missing_ok=True)
+                if full:
+                    raise self._no_room(key)
         raise Truncated(key, f"has {found} bytes instead of {size}; run mypi verify, and restore it from a backup")
+
+    @contextmanager
+    def _fetching(self, key: str) -> Iterator[None]:
+        try:
+            with errors(key):
+                yield
+        except Full as exc:
+            raise self._no_room(key) from exc
+
+    def _room(self) -> int:
+        found = os.statvfs(self._base)
+        return found.f_bavail * found.f_frsize
+
+    def _no_room(self, key: str) -> Unavailable:
+        return Unavailable(key, f"there is no room left for the cache of blobs, {self._base}; free some or give more")
 
     def refuse_if_absent(self, key: str) -> None:
         """Raise Unavailable if the whole folder is away: an unmounted disk must not look like lost files."""
@@ -163,13 +183,18 @@ class Blobs:
             self._disk.refuse_if_absent()
 
     def clear(self, before: float) -> int:
-        """Remove the spools that killed processes left before a time; return how many there were."""
+        """Remove the spools that killed processes left before a time; return how many there were.
+
+        One that was being committed has another name in ZODB's own folder, and is the same file: its lock tells there
+        too whether somebody works. What ZODB itself makes there, such as a blob on its way from a server, has none.
+        """
         removed = 0
-        with errors(".spool"), os.scandir(self._disk.incoming) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):
-                    if entry.stat(follow_symlinks=False).st_mtime < before:
-                        removed += self._disk.remove_abandoned(entry.path)
+        for folder, names in ((self._disk.incoming, ("",)), (Path(self._layout.temp_dir), (_HANDED, _UNCOMMITTED))):
+            with errors(folder.name), os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if entry.name.startswith(names) and entry.stat(follow_symlinks=False).st_mtime < before:
+                            removed += self._disk.remove_abandoned(entry.path)
         return removed
 
 

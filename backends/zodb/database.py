@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
 import ZODB
 from transaction import TransactionManager
 from transaction.interfaces import NoTransaction
+from ZODB.FileStorage import FileStorage
 from ZODB.interfaces import IMVCCStorage
 from ZODB.POSException import ConflictError, POSKeyError, ReadOnlyError, StorageTransactionError
 from ZODB.serialize import StateLoadError
@@ -32,9 +35,15 @@ ATTEMPTS = 60
 LONGEST_WAIT = 10
 """Seconds for which a transaction waits for the first answer of a server that took the connection."""
 
+_FORKED = (
+    "the database was opened by another process, of which this is a fork; let every worker load mypi itself (gunicorn "
+    "without --preload, uWSGI with lazy-apps)"
+)
+_PACKED = "the database was packed while it was read here; run this again"
 _NO_ROOM = "53100"  # PostgreSQL's disk_full
 _POOL = 100  # connections that ZODB thinks normal; each lasts for one operation, so there are as many as threads
 _CACHE = 8 * 2**20  # bytes of objects that a connection may keep: documents of several hundred projects
+_LONGEST_LINE = 120  # characters of what ZEO says of a message, which it shows whole
 _NO_WARNING = 2**30  # documents are kept whole, whatever ZODB thinks of large records
 
 
@@ -47,6 +56,7 @@ class Database:
 
     def __init__(self, storage: Any, given: Mapping[str, Any]) -> None:
         self.storage = storage
+        self._process = os.getpid()
         _guard(storage)
         self._db = ZODB.DB(
             storage,
@@ -70,6 +80,7 @@ class Database:
         ``work`` commits what it wrote through ``commit``. Raises its StoreErrors; Unavailable, which after the commit
         of a write means "perhaps".
         """
+        self._refuse_if_forked(key)
         trouble: Exception | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -123,14 +134,39 @@ class Database:
         """Return the StoreError for an error of ZODB, of a storage or of the server beneath it."""
         if getattr(getattr(self.storage, "_file", None), "closed", False):
             return Sealed(key, f"a write failed ({brief(exc)}); mend the disk, restart mypi, run mypi verify")
+        if self._was_packed():
+            return Unavailable(key, _PACKED)
         if isinstance(exc, OSError):
             return translated_os_error(key, exc)
         if getattr(exc, "pgcode", None) == _NO_ROOM:
             return Full(key, "no room left on the disk of the database; free some or give more")
         return _damage(key, exc) or Unavailable(key, f"the database does not answer ({brief(exc)}); is its server up?")
 
+    def _refuse_if_forked(self, key: str) -> None:
+        # Two processes on one open Data.fs destroy it, for they share its lock; on one connection to a server they read
+        # each other's answers.
+        if os.getpid() != self._process:
+            raise Unavailable(key, _FORKED)
+
+    def refuse_if_packed(self, key: str) -> None:
+        """Raise Unavailable if the folder that is read here was packed by another process meanwhile.
+
+        What was deleted since this one opened it is gone then, and must not look lost.
+        """
+        if self._was_packed():
+            raise Unavailable(key, _PACKED)
+
+    def _was_packed(self) -> bool:
+        # A pack puts a new Data.fs in the place of the one whose index was read; threads that open it anew misread it.
+        if not isinstance(self.storage, FileStorage) or not self.storage.isReadOnly():
+            return False
+        with suppress(FileNotFoundError):  # between the two renames of a pack
+            return not os.path.samestat(os.fstat(self.storage._file.fileno()), Path(self.storage.getName()).stat())
+        return True
+
     def pack(self, before: float) -> None:
         """Forget what was deleted or replaced before a time, now at the latest. Raises Unavailable."""
+        self._refuse_if_forked("(pack)")
         try:
             self._db.pack(min(before, time.time()))
         except Exception as exc:
@@ -141,6 +177,8 @@ class Database:
 
         Nor does one that was given up, which has no transaction yet.
         """
+        if os.getpid() != self._process:
+            return  # they are those of the process that opened them
         with suppress(KeyError, NoTransaction, StorageTransactionError):
             self._db.close()
         with suppress(AttributeError):  # ZODB has let go of a storage that it closed
@@ -215,5 +253,15 @@ class _Brief(logging.Filter):
         return True
 
 
+class _Cut(_Brief):
+    """Lets ZEO name a message that it could not handle by its beginning: a whole one may be a part of a file."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        record.msg, record.args = f"{record.getMessage()[:_LONGEST_LINE]} ({cause!r})", ()
+        return super().filter(record)
+
+
+logging.getLogger("ZEO.asyncio.smp").addFilter(_Cut())
 for _name in ("ZODB.Connection", "ZODB.DB", "relstorage.adapters.connections"):
     logging.getLogger(_name).addFilter(_Brief())

@@ -76,7 +76,7 @@ def by_uri(uri: str) -> Database:
     except zodburi.UnknownDatabaseKeywords as exc:
         raise SettingError(f"uri = {shown}: unknown parameters {', '.join(exc.kw)}") from exc
     except Exception as exc:
-        raise SettingError(f"uri = {shown}: not a ZODB URI ({hidden(brief(exc), uri)})") from exc
+        raise SettingError(f"uri = {shown}: not a ZODB URI ({_cause(exc, uri)})") from exc
     return _opened(shown, factory, given, lambda text: hidden(text, uri))
 
 
@@ -180,10 +180,21 @@ def masked(uri: str) -> str:
 
 def hidden(text: str, uri: str) -> str:
     """Take the secrets of a URI out of somebody else's message."""
-    found = re.findall(r"//[^:/?#]*:(.*)@", uri) + re.findall(r"password=([^&#]*)", uri)
-    for secret in filter(None, found):
+    for secret in _secrets(uri):
         text = text.replace(secret, "(hidden)")
     return text
+
+
+def _secrets(uri: str) -> list[str]:
+    found = re.findall(r"//[^:/?#]*:(.*)@", uri) + re.findall(r"password=([^&#]*)", uri)
+    return [secret for secret in found if secret]
+
+
+def _cause(exc: Exception, uri: str) -> str:
+    """Say why a URI cannot be read, without the piece of a password that was taken for something else."""
+    if any(re.search("[/?#]", secret) for secret in _secrets(uri)):
+        return "a password in it may not hold / ? or #; use another, or PGPASSFILE"
+    return hidden(brief(exc), uri)
 
 
 _quiet = threading.Lock()

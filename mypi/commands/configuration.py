@@ -7,7 +7,7 @@ import configparser
 import getpass
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,12 +44,20 @@ def settings_in(path: str) -> Settings:
     """Read the settings of an ``.ini`` file that is named. Raises CommandError, SettingError."""
     if not Path(path).is_file():
         raise CommandError(f"there is no {path}; `mypi init` writes one")
-    path = str(Path(path).absolute())
+    return Settings.load(given_in(str(Path(path).absolute())), os.environ)
+
+
+def given_in(path: str) -> Mapping[str, str]:
+    """Return what stands in the section of an ``.ini`` file that serves mypi. Raises CommandError."""
     try:
-        given = get_appsettings(path)
+        found: Mapping[str, str] = get_appsettings(path)
+    except configparser.InterpolationError as exc:
+        # Its own message shows the value, which may be a secret.
+        wrong = f"the value of {exc.option} in [{exc.section}] has a % that stands for nothing; write %% for one"
+        raise CommandError(f"{path} is no .ini file that serves mypi: {wrong}") from exc
     except (LookupError, ValueError, OSError, configparser.Error) as exc:
         raise CommandError(f"{path} is no .ini file that serves mypi: {exc}") from exc
-    return Settings.load(given, os.environ)
+    return found
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyramid.scripts import pserve
 
-from .configuration import CommandError, ini
+from .configuration import CommandError, given_in, ini
 
 
 def add_to(commands: Any) -> None:
@@ -38,5 +38,7 @@ def write_ini(arguments: argparse.Namespace) -> int:
 
 
 def run_server(arguments: argparse.Namespace) -> int:
-    code: int = pserve.main(["pserve", ini(arguments)]) or 0
+    path = ini(arguments)
+    given_in(path)  # of a file that cannot be read pserve shows a traceback, and values that may be secret
+    code: int = pserve.main(["pserve", path]) or 0
     return code

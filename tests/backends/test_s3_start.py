@@ -320,7 +320,7 @@ def test_stores_in_one_bucket_do_not_see_each_other(tmp_path: Path) -> None:
     with contextlib.closing(one), contextlib.closing(other):
         one.add(KEY, io.BytesIO(b"1"), 1)
         assert list(other.list()) == []
-        assert other.maintain(2**40) == 0
+        assert other.tidy(2**40) == 0
 
 
 def test_a_copy_too_large_for_the_server_goes_through_us(

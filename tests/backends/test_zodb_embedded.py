@@ -443,6 +443,44 @@ def test_a_writing_process_that_was_killed_leaves_no_lock(root: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("killed_in", ["ZODB.blob.Blob.consumeFile", "ZODB.blob.BlobStorageMixin.storeBlob"])
+def test_a_process_that_was_killed_while_it_added_leaves_no_bytes_for_ever(root: Path, killed_in: str) -> None:
+    code = (
+        "import io, os, pkgutil, sys; from mypi.backends.zodb import ZodbStore; name = sys.argv[2].rpartition('.');"
+        "setattr(pkgutil.resolve_name(name[0]), name[2], lambda *_: os.kill(os.getpid(), 9));"
+        "s = ZodbStore(path=sys.argv[1]); s.check(); s.add('files/a', io.BytesIO(b'x'), 1)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(root), killed_in], check=False)
+    assert len(list((root / "blobs" / "tmp").iterdir())) == 1
+    store = ZodbStore(path=str(root))
+    assert store.tidy(0) == 0
+    assert store.tidy(2**40) == 2
+    assert list((root / "blobs" / "tmp").iterdir()) == []
+    store.close()
+
+
+def test_who_reads_beside_a_pack_is_told_to_read_again(store: ZodbStore, root: Path) -> None:
+    tags = {key: store.swap(key, b"1" * 200, None) for key in (f"indexes/main/{n}.json" for n in range(50))}
+    for key, tag in tags.items():
+        store.swap(key, b"2" * 200, tag)
+    add(store)
+    store.close()
+    reading = ZodbStore.for_reading(path=str(root))
+    packing = ZodbStore(path=str(root))
+    packing.delete(FILE)
+    packing.maintain(time.time())
+    packing.close()
+    reading._database.storage._files.empty()  # as if every thread met it for the first time
+    told = set()
+    for key in (*tags, FILE):
+        try:
+            assert reading.read(key)[0] == b"2" * 200
+        except StoreError as exc:
+            told.add(f"{type(exc).__name__}: {exc.reason}")
+    assert told == {"Unavailable: the database was packed while it was read here; run this again"}
+    reading.close()
+
+
 def test_folders_are_closed_to_others(store: ZodbStore, root: Path) -> None:
     for folder in (root, root / "blobs"):
         assert folder.stat().st_mode & 0o077 == 0

@@ -55,6 +55,8 @@ def test_the_name_of_the_index_may_not_be_empty() -> None:
         ("zeo://db?password=geheim&bolb_dir=x", "uri = zeo://db?password=(hidden)&bolb_dir=x: unknown parameters"),
         ("postgres://mypi:geheim@db/mypi?bolb_dir=x", "unknown parameters bolb_dir"),
         ("zeo://db:port", "not a ZODB URI"),
+        ("postgres://mypi:geheim#1@db/mypi", "a password in it may not hold / ? or #; use another, or PGPASSFILE"),
+        ("postgres://mypi:geheim/1@db/mypi", "a password in it may not hold / ? or #; use another, or PGPASSFILE"),
         ("file:///nonesuch/Data.fs?blobstorage_dir=/nonesuch", "cannot be opened ([Errno 2] No such file or directory"),
         ("memory://", NO_BLOBS),
         ("postgres://mypi:geheim@db/mypi?driver=pg8000", "is not installed; pip install 'mypi[postgresql]'"),

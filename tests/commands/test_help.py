@@ -104,6 +104,15 @@ def test_a_file_that_is_no_ini_is_told(run: Run, ini: Path, text: str) -> None:
     assert done.err.startswith(f"mypi: {ini} is no .ini file that serves mypi: ")
 
 
+@pytest.mark.parametrize("command", ["list", "serve"])
+def test_a_value_that_cannot_be_read_is_named_and_not_shown(run: Run, ini: Path, command: str) -> None:
+    ini.write_text(ini.read_text() + "mypi.storage.uri = postgres://mypi:x%geheim@db/mypi\n")
+    done = run(command)
+    assert done.code == 1
+    assert "the value of mypi.storage.uri in [app:main] has a % that stands for nothing; write %% for one" in done.err
+    assert "geheim" not in done.err
+
+
 def test_an_unknown_setting_is_told_with_the_nearest(run: Run, ini: Path) -> None:
     ini.write_text(ini.read_text() + "mypi.trash_day = 3\n")
     done = run("list")

@@ -84,6 +84,19 @@ def test_without_an_ini_file_they_are_told_what_to_set_and_end(monkeypatch, caps
     assert "set this environment variable to the path of an .ini file" in capsys.readouterr().err
 
 
+def test_a_percent_sign_that_stands_for_nothing_is_told_without_its_value(tmp_path, monkeypatch, capsys):
+    ini = tmp_path / "mypi.ini"
+    ini.write_text("[app:main]\nuse = egg:mypi\nmypi.storage = memory\nmypi.htpasswd = secret%word\n")
+    monkeypatch.setenv("MYPI_INI", str(ini))
+    with pytest.raises(SystemExit) as ended:
+        load_wsgi(monkeypatch)
+    assert ended.value.code == 3
+    said = capsys.readouterr().err
+    assert "the value of mypi.htpasswd in [app:main] of" in said
+    assert "write %% for one" in said
+    assert "secret" not in said
+
+
 def test_what_the_server_must_know_stands_in_the_registry():
     registry = main({}, **OPEN).registry
     assert registry["mypi.upload_protected"] is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,8 +104,10 @@ def waiting(documents: Documents[Words], count: int) -> None:
 
 
 @pytest.fixture(params=sorted(stores.STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return stores.make(request.param, tmp_path)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = stores.make(request.param, tmp_path)
+    yield made
+    made.close()
 
 
 # Edits

@@ -95,3 +95,8 @@ def test_relative_path_and_home_become_absolute(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/me")
     assert options.path("var") == str(tmp_path / "var")
     assert options.path("~/var") == "/home/me/var"
+
+
+def test_the_user_of_an_address_is_not_shown() -> None:
+    with pytest.raises(SettingError, match=r"endpoint = http://\(hidden\)@s3.example.com: not a size"):
+        Option("endpoint", options.size, None, "").read("endpoint", "http://key:geheim@s3.example.com")

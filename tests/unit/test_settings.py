@@ -116,3 +116,10 @@ def test_https_only_is_off_unless_it_is_said():
     assert load(https_only="true").https_only is True
     with pytest.raises(SettingError, match="true or false"):
         load(https_only="perhaps")
+
+
+def test_a_misspelt_option_is_named_before_the_one_that_is_missing_for_it():
+    with pytest.raises(
+        SettingError, match=r"mypi\.storage\.buckt is not a setting of mypi; did you mean mypi\.storage"
+    ):
+        load(storage="s3", storage__buckt="acme")
