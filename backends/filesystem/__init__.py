@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -130,13 +130,7 @@ class FilesystemStore(Store):
 
         A spool that is still open in any process stays, so that a wrong clock cannot harm an upload.
         """
-        removed = 0
-        with errors(".spool"), os.scandir(self._disk.incoming) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):
-                    if entry.stat(follow_symlinks=False).st_mtime < before:
-                        removed += self._disk.remove_abandoned(entry.path)
-        return removed
+        return self._disk.clear(self._disk.incoming, before)
 
 
 def _tag(found: os.stat_result) -> Tag:

@@ -51,8 +51,17 @@ class Disk:
                     return spool
                 spool.close()
 
-    def remove_abandoned(self, path: str) -> bool:
-        """Remove a spool that no process has open; tell whether it was removed."""
+    def clear(self, folder: Path, before: float, names: tuple[str, ...] = ("",)) -> int:
+        """Remove spools from before a time whose names begin so and that no process has open; return their number."""
+        removed = 0
+        with errors(folder.name), os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.name.startswith(names) and entry.stat(follow_symlinks=False).st_mtime < before:
+                        removed += self._remove_abandoned(entry.path)
+        return removed
+
+    def _remove_abandoned(self, path: str) -> bool:
         fd = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -188,14 +188,8 @@ class Blobs:
         One that was being committed has another name in ZODB's own folder, and is the same file: its lock tells there
         too whether somebody works. What ZODB itself makes there, such as a blob on its way from a server, has none.
         """
-        removed = 0
-        for folder, names in ((self._disk.incoming, ("",)), (Path(self._layout.temp_dir), (_HANDED, _UNCOMMITTED))):
-            with errors(folder.name), os.scandir(folder) as entries:
-                for entry in entries:
-                    with suppress(FileNotFoundError):
-                        if entry.name.startswith(names) and entry.stat(follow_symlinks=False).st_mtime < before:
-                            removed += self._disk.remove_abandoned(entry.path)
-        return removed
+        own = self._disk.clear(self._disk.incoming, before)
+        return own + self._disk.clear(Path(self._layout.temp_dir), before, (_HANDED, _UNCOMMITTED))
 
 
 def layout_of(storage: Any) -> Layout | None:
