@@ -1,4 +1,4 @@
-"""What a ZODB store refuses within one process: a fork's copy of it, a folder that was packed beside it, a full cache."""
+"""What a ZODB store refuses in one process: a fork's copy of it, a folder packed beside it, a full cache."""
 
 from __future__ import annotations
 
