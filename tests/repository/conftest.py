@@ -12,6 +12,7 @@ import pytest
 from mypi.repository import Repository
 from mypi.store import Store
 from tests import stores
+from tests.repository.moves import MakeStore, maker
 from tests.repository.shorthand import Clock, settings
 
 
@@ -51,3 +52,18 @@ def clock() -> Clock:
 @pytest.fixture
 def repository(store: Store, clock: Clock) -> Repository:
     return Repository(store, store, settings(), clock=clock)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[MakeStore]:
+    """Make empty stores of any kind by its name, for an index that moves; they are closed with the test."""
+    made: list[Store] = []
+    yield maker(tmp_path, made)
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def target(make: MakeStore) -> Store:
+    """Where an index moves to."""
+    return make("memory")

@@ -6,10 +6,9 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,6 @@ from tests.repository.moves import (
     documents,
     equal,
     fill,
-    maker,
     named,
     opened,
     problems_of,
@@ -41,20 +39,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeStore]:
-    made: list[Store] = []
-    yield maker(tmp_path, made)
-    for store in made:
-        store.close()
-
-
-@pytest.fixture
 def source(make: MakeStore) -> Store:
-    return make("memory")
-
-
-@pytest.fixture
-def target(make: MakeStore) -> Store:
     return make("memory")
 
 

@@ -6,8 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -17,21 +16,8 @@ from mypi.repository import Moved, Repository
 from mypi.store import NotFound, Store, Unavailable
 from mypi.testing.doubles import FaultyStore, Point, RecordingStore
 from tests import builders
-from tests.repository.moves import MakeStore, copy, documents, equal, fill, maker, opened, problems_of, states
+from tests.repository.moves import MakeStore, copy, documents, equal, fill, opened, problems_of, states
 from tests.repository.shorthand import ALICE, content, filename, live, problems, publish, sweep
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeStore]:
-    made: list[Store] = []
-    yield maker(tmp_path, made)
-    for store in made:
-        store.close()
-
-
-@pytest.fixture
-def target(make: MakeStore) -> Store:
-    return make("memory")
 
 
 @pytest.fixture
