@@ -8,9 +8,11 @@ README = Path(__file__).with_name("README.rst").read_text(encoding="utf-8")
 
 # Each dependency's reason stands in docs/decisions/dependencies.rst.
 REQUIRES = [
+    "argon2-cffi>=25.1",
     "bcrypt>=4.1",
     "boto3>=1.36",
     "cachetools>=5.5",
+    "itsdangerous>=2.2",
     "packaging>=25.0",
     "plaster-pastedeploy>=1.0",
     "pyramid>=2.1",

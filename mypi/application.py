@@ -10,11 +10,12 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd
+from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users
 from .options import SettingError
 from .repository import Repository
 from .resources import Root, Traverser
-from .security import BasicAuthPolicy
+from .rights import EVERYONE, NOBODY
+from .security import Policy
 from .settings import Settings
 from .store import StoreError
 
@@ -39,8 +40,9 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     What the server must know of it stands in its registry, see ``mypi.server.options``.
     """
     attestations.prepare(settings.attesters)
-    policy = BasicAuthPolicy(Htpasswd(settings.htpasswd) if settings.htpasswd else None)
-    if settings.htpasswd and not settings.https_only:
+    policy = Policy(_users(settings, repository), repository.members, remote_user=settings.remote_user)
+    needed = {who for each in ("read", "upload") for who in settings.rights.somewhere(each)}
+    if needed - {EVERYONE, NOBODY} and not settings.https_only:
         log.warning("Passwords may come over plain http; behind https set mypi.https_only = true")
     given = {**(ini or {}), "jinja2.trim_blocks": "true", "jinja2.lstrip_blocks": "true"}
     config = Configurator(settings=given, root_factory=Root, security_policy=policy)
@@ -48,11 +50,21 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.policy"] = policy
     config.registry["mypi.repository"] = repository
     config.registry["mypi.upload_limit"] = settings.upload_limit
-    config.registry["mypi.upload_protected"] = "everyone" not in settings.upload
+    config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
+    config.set_default_csrf_options(require_csrf=True)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")
     return config.make_wsgi_app()
+
+
+def _users(settings: Settings, repository: Repository) -> Users:
+    """Put the sources of users together; of two that know a name the first decides."""
+    accounts = repository.members.get
+    sources: list[Source] = [StoreUsers(accounts)]
+    if settings.htpasswd:
+        sources.append(Htpasswd(settings.htpasswd))
+    return Users(sources, accounts)

@@ -6,16 +6,21 @@ that nobody learns from a 404 what exists.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
+from pyramid.location import lineage
 from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
 from . import names
 from .model import SIDECARS
-from .security import acl
+from .repository import Repository
+from .rights import OWNERS, PERMISSIONS, USERS, Rights
+from .security import acl, closed
+from .store import NotFound
 
 
 class Traverser(ResourceTreeTraverser):  # type: ignore[misc] # Pyramid has no types
@@ -63,14 +68,33 @@ class ProjectResource(Resource):
     def canonical(self) -> str:
         return self.project
 
+    def __acl__(self) -> Iterator[tuple[str, str, str]]:
+        """Say who may do what here: the rules of the ``.ini``, with the owners whom the project's document names.
+
+        One after the other, so that the document is read only for a right that owners have.
+        """
+        root: Any = list(lineage(self))[-1]
+        for permission in PERMISSIONS:
+            allowed = root.rights.on(permission, self.project)
+            if OWNERS in allowed:
+                others = tuple(who for who in allowed if who != OWNERS)
+                allowed = others + _owners(root.repository, self.project, new=permission == "upload")
+            yield from closed(permission, allowed)
+
 
 class Root(Uploads):
     """The default index. Other children than the fixed ones are projects: ``pip install -i http://host NAME``."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(None, "")
-        settings = request.registry["mypi.settings"]
-        self.__acl__ = acl("read", settings.read) + acl("upload", settings.upload)
+        self.rights: Rights = request.registry["mypi.settings"].rights
+        self.repository: Repository = request.repository
+
+    def __acl__(self) -> list[tuple[str, str, str]]:
+        """Let in who may see or publish anything at all: each project then has the last word."""
+        upload = [USERS if who == OWNERS else who for who in self.rights.somewhere("upload")]
+        manage = [who for who in self.rights.index["manage"] if who != OWNERS]
+        return acl("read", self.rights.somewhere("read")) + acl("upload", upload) + acl("manage", manage)
 
     def __getitem__(self, name: str) -> Resource:
         if name in _FIXED:
@@ -78,6 +102,15 @@ class Root(Uploads):
         if name in _RESERVED or name.startswith("+"):
             return super().__getitem__(name)
         return BareProject(self, name)
+
+
+def _owners(repository: Repository, project: str, *, new: bool) -> tuple[str, ...]:
+    """Return the principals that ``owners`` stands for; where ``new``, users may begin a project that there is not."""
+    try:
+        found = repository.project(project).value
+    except NotFound:
+        return (USERS,) if new else ()
+    return tuple(f"user:{name}" for name in found.owners)
 
 
 class ReleaseResource(Resource):

@@ -1,4 +1,4 @@
-"""Who asks, and what they may: Basic credentials, principals, and the ACLs of the traversal tree.
+"""Who asks, and what they may: credentials, principals, and the ACLs of the traversal tree.
 
 Credentials that come where none are needed are not looked at, right or wrong: a ``.pypirc`` needs a user name.
 """
@@ -6,16 +6,26 @@ Credentials that come where none are needed are not looked at, right or wrong: a
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
-from pyramid.authorization import ACLHelper, Allow, Everyone
+from pyramid.authorization import ACLAllowed, ACLDenied, ACLHelper, Allow, Deny, Everyone
+from pyramid.location import lineage
 from pyramid.request import Request
 
-from .accounts import Htpasswd
+from . import accounts, rights
+from .accounts import Sessions, Throttle, Throttled, Users
+from .accounts.sessions import Session
+from .model import Accounts
+from .repository import Members
+from .rights import EVERYONE, NOBODY, PERMISSIONS, USERS
 
-USERS = "users"
-"""The principal of everyone who gave a right user name and password."""
+COOKIE = "mypi-session"
+
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def acl(permission: str, allowed: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -24,47 +34,236 @@ def acl(permission: str, allowed: Iterable[str]) -> list[tuple[str, str, str]]:
     >>> acl("upload", ["user:alice"])
     [('Allow', 'user:alice', 'upload')]
     """
-    return [(Allow, Everyone if who == "everyone" else who, permission) for who in allowed if who != "nobody"]
+    return [(Allow, Everyone if who == EVERYONE else who, permission) for who in allowed if who != NOBODY]
 
 
-class BasicAuthPolicy:
-    """Pyramid's security policy over Basic credentials and a source of users."""
+def closed(permission: str, allowed: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Write the entries of an ACL from which nothing is inherited: who is not named is refused."""
+    return [*acl(permission, allowed), (Deny, Everyone, permission)]
 
-    def __init__(self, users: Htpasswd | None) -> None:
-        self._users = users
+
+@dataclass(frozen=True)
+class Identity:
+    """Somebody whose credentials were right.
+
+    ``user`` is the name for the history; ``via`` says what stood for them, such as "token ci", None for a password or a
+    session. ``permissions`` and ``projects`` (patterns) are the limits of a token; ``grants`` are patterns of projects
+    to which it may publish whatever the rules say: those of a trusted publisher.
+    """
+
+    user: str
+    principals: frozenset[str]
+    via: str | None = None
+    permissions: tuple[str, ...] = PERMISSIONS
+    projects: tuple[str, ...] = ("*",)
+    grants: tuple[str, ...] = ()
+    session: Session | None = None
+
+    @property
+    def is_user(self) -> bool:
+        """Whether it is a user of this index, who may own projects."""
+        return f"user:{self.user}" in self.principals
+
+    def allows(self, permission: str, project: str | None) -> bool:
+        """Tell whether the limits let a permission be used, on a project or, for None, on the index.
+
+        Managing the index is for those without limits; who may read or publish some projects gets to the door.
+        """
+        if permission not in self.permissions:
+            return False
+        if project is None:
+            return permission != "manage" or "*" in self.projects
+        return rights.matches(self.projects, project)
+
+
+class Limited(ACLDenied):  # type: ignore[misc] # Pyramid has no types
+    """A refusal because of a token's limits, not of its user's rights."""
+
+
+Minted = Callable[[str], "Identity | None"]
+"""Reads a token that trusted publishing minted; None if it is none."""
+
+
+class Policy:
+    """Pyramid's security policy over Basic and Bearer credentials, sessions, and a server that says who asks."""
+
+    def __init__(
+        self,
+        users: Users,
+        members: Members,
+        *,
+        remote_user: bool = False,
+        minted: Minted = lambda text: None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.users = users
+        self.members = members
+        self.sessions = Sessions(members)
+        self.throttle = throttle or Throttle()
+        self.minted = minted
+        self._remote_user = remote_user
         self._acl = ACLHelper()
 
-    def identity(self, request: Request) -> str | None:
-        """Return the user name if the request carries right credentials. Verified once per request."""
-        if "mypi.user" not in request.environ:
-            request.environ["mypi.user"] = self._identify(request.headers.get("Authorization", ""))
-        found: str | None = request.environ["mypi.user"]
-        return found
+    def identity(self, request: Request) -> Identity | None:
+        """Return who asks, if their credentials are right. Verified once per request; raises Throttled."""
+        return self._identity(request, needed=True)
+
+    def offered(self, request: Request) -> Identity | None:
+        """Return who asks where nobody needs to be known: as ``identity``, but a wrong password is no offence."""
+        try:
+            return self._identity(request, needed=False)
+        except Throttled:
+            return None
 
     def authenticated_userid(self, request: Request) -> str | None:
-        return self.identity(request)
+        found = self.identity(request)
+        return found.user if found else None
 
     def permits(self, request: Request, context: object, permission: str) -> Any:
-        """Ask as nobody first: what everyone may needs no password to be verified."""
+        """Ask as nobody first: what everyone may needs no credentials to be verified."""
         anonymous = self._acl.permits(context, [Everyone], permission)
-        if anonymous or self.identity(request) is None:
+        identity = None if anonymous else self.identity(request)
+        if identity is None:
             return anonymous
-        return self._acl.permits(context, [Everyone, USERS, f"user:{self.identity(request)}"], permission)
+        project = project_of(context)
+        if permission == "upload" and identity.grants and (project is None or rights.matches(identity.grants, project)):
+            return ACLAllowed("grant", [], permission, list(identity.principals), context)
+        if not identity.allows(permission, project):
+            return Limited("limit", [], permission, list(identity.principals), context)
+        return self._acl.permits(context, [Everyone, *identity.principals], permission)
 
     def remember(self, request: Request, userid: str, **kw: Any) -> list[tuple[str, str]]:
-        """Basic credentials come with each request; nothing is remembered."""
+        """Return no headers: Basic credentials come with each request, and a session is opened by the login form."""
         return []
 
     def forget(self, request: Request, **kw: Any) -> list[tuple[str, str]]:
         """Return the challenge. The realm is the one that distutils of every age expects (B3, E1)."""
         return [("WWW-Authenticate", 'Basic realm="pypi"')]
 
-    def _identify(self, authorization: str) -> str | None:
-        scheme, _, parameters = authorization.partition(" ")
-        credentials = parse_basic(scheme, parameters)
-        if self._users and credentials and self._users.verify(*credentials):
-            return credentials[0]
-        return None
+    def of_user(self, user: str, *, session: Session | None = None) -> Identity:
+        """Return the identity of a user who has no limits."""
+        return Identity(user, self._principals(user), session=session)
+
+    def of_session(self, request: Request) -> Identity | None:
+        """Return who is logged in at the browser, whatever other credentials come with the request."""
+        if "mypi.session" not in request.environ:
+            request.environ["mypi.session"] = self._logged_in(request)
+        found: Identity | None = request.environ["mypi.session"]
+        return found
+
+    def _identity(self, request: Request, *, needed: bool) -> Identity | None:
+        if "mypi.identity" not in request.environ:
+            found = self._identify(request, needed=needed)
+            if found is None and not needed:
+                return None  # perhaps only because it was not needed
+            request.environ["mypi.identity"] = found
+            request.environ["mypi.user"] = found.user if found else None
+        known: Identity | None = request.environ["mypi.identity"]
+        return known
+
+    def _identify(self, request: Request, *, needed: bool) -> Identity | None:
+        scheme, _, parameters = request.headers.get("Authorization", "").partition(" ")
+        people = is_for_people(request)
+        if scheme and (request.method in SAFE or not people):
+            if scheme.lower() in ("bearer", "token"):
+                return self._by_token(parameters.strip())
+            credentials = parse_basic(scheme, parameters)
+            if credentials is None:
+                return None
+            user, password = credentials
+            if user == accounts.tokens.USER or password.startswith(accounts.tokens.PREFIX):
+                return self._by_token(password)
+            return self.of_user(user) if self.check(user, password, request, needed=needed) else None
+        if self._remote_user and request.environ.get("REMOTE_USER"):
+            return self.of_user(request.environ["REMOTE_USER"])
+        # A page of another site could send a reader's cookie to where tools publish (threat 11).
+        return self.of_session(request) if request.method in SAFE or people else None
+
+    def check(self, user: str, password: str, request: Request, *, needed: bool = True) -> bool:
+        """Verify a password, unless too many were wrong. Raises Throttled.
+
+        One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
+        lock its machine out.
+        """
+        address = request.remote_addr if needed else None
+        self.throttle.check(user, address)
+        if self.users.verify(user, password):
+            self.throttle.succeeded(user, address)
+            return True
+        self.throttle.failed(user, address)
+        return False
+
+    def _by_token(self, text: str) -> Identity | None:
+        now = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        held: Accounts = self.members.get()
+        token = accounts.find(text, held, now)
+        if token is None:
+            return self.minted(text)
+        if self.users.stamp(token.user) is None and not self._remote_user:
+            return None  # its user is gone
+        hour = f"{now[:13]}:00:00Z"
+        if (token.used or "") < hour:
+            self.members.used(token.id, hour)
+        via, who = f"token {token.name}", self._principals(token.user)
+        return Identity(token.user, who, via, permissions=token.permissions, projects=token.projects)
+
+    def _logged_in(self, request: Request) -> Identity | None:
+        value = request.cookies.get(COOKIE)
+        session = self.sessions.read(value) if value else None
+        if session is None or self.users.stamp(session.user) != session.stamp:
+            return None
+        return self.of_user(session.user, session=session)
+
+    def _principals(self, user: str) -> frozenset[str]:
+        groups = (f"group:{name}" for name in self.users.groups(user))
+        return frozenset((USERS, f"user:{user}", *groups))
+
+
+def is_for_people(request: Request) -> bool:
+    """Tell whether the request is for a page that people use, with a session, and not for a client's API."""
+    return bool(getattr(getattr(request, "context", None), "for_people", False)) or request.view_name.startswith("+")
+
+
+def project_of(context: object) -> str | None:
+    """Return the canonical name of the project that a place belongs to, None for the index itself."""
+    return next((place.project for place in lineage(context) if hasattr(place, "project")), None)
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Which projects somebody may see; called with a canonical name. ``key`` differs for who sees others."""
+
+    key: str
+    test: Callable[[str], bool] | None = None
+
+    def __call__(self, project: str) -> bool:
+        return self.test is None or self.test(project)
+
+
+def visible(request: Request) -> Visible:
+    """Return which projects may be named to who asks, for pages that list several."""
+    rules: rights.Rights = request.registry["mypi.settings"].rights
+    if not rules.uneven and EVERYONE in rules.index["read"]:
+        return Visible("")
+    policy: Policy = request.registry["mypi.policy"]
+    identity = policy.identity(request)
+    no_limits: tuple[str, ...] = ()
+    if identity is None:
+        who, limits = frozenset({EVERYONE}), no_limits
+    else:
+        who, limits = (
+            identity.principals | {EVERYONE},
+            identity.projects if "read" in identity.permissions else no_limits,
+        )
+    if not rules.uneven and "*" in limits and not who.isdisjoint(rules.index["read"]):
+        return Visible("")
+
+    def test(project: str) -> bool:
+        allowed = rules.on("read", project)
+        return EVERYONE in allowed or (not who.isdisjoint(allowed) and rights.matches(limits, project))
+
+    drawn = " ".join([*sorted(who & rules.named), "|", *limits])
+    return Visible(hashlib.sha256(drawn.encode()).hexdigest()[:16], test)
 
 
 def parse_basic(scheme: str, parameters: str) -> tuple[str, str] | None:

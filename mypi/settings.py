@@ -13,30 +13,14 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from . import options, rules
+from . import options, rights, rules
 from .attestations.attesters import Attester, attesters
 from .options import Option, SettingError
+from .rights import Rights, principals, readers
 from .store import Store
 
 GROUP = "mypi.backends"
 """The entry point group in which a distribution names its backends."""
-
-
-def principals(value: str) -> tuple[str, ...]:
-    """Read who may do something: ``everyone``, ``users``, ``user:NAME`` or ``nobody``.
-
-    >>> principals("user:alice user:bob")
-    ('user:alice', 'user:bob')
-    """
-    found = options.words(value)
-    if not found:
-        raise ValueError("names nobody; write everyone, users, user:NAME or nobody")
-    for word in found:
-        if word not in ("everyone", "users", "nobody") and not (word.startswith("user:") and word[5:]):
-            raise ValueError(f"{word} is nobody known; write everyone, users, user:NAME or nobody")
-    if "nobody" in found and len(found) > 1:
-        raise ValueError("nobody and somebody at once; write nobody alone, or leave it out")
-    return found
 
 
 def rule_names(value: str) -> tuple[str, ...]:
@@ -64,8 +48,14 @@ TABLE: tuple[Option, ...] = (
         "",
         "A second store for the documents, with options under mypi.catalogue; empty: the first store keeps them too.",
     ),
-    Option("read", principals, "everyone", "Who may see pages and download files."),
+    Option("read", readers, "everyone", "Who may see pages and download files."),
     Option("upload", principals, "users", "Who may publish."),
+    Option(
+        "manage",
+        principals,
+        "group:admins owners",
+        "Who may yank, remove and restore files and set a project's status; on the index: make users and groups.",
+    ),
     Option(
         "https_only",
         options.boolean,
@@ -78,7 +68,19 @@ TABLE: tuple[Option, ...] = (
         "",
         "The names, without ports, under which this index may be asked; others get 421. Empty: any.",
     ),
-    Option("htpasswd", options.optional_path, "", "A file of users and bcrypt passwords, as htpasswd -B writes it."),
+    Option(
+        "remote_user",
+        options.boolean,
+        "false",
+        "Trust the server to say who asks, as REMOTE_USER: a middleware, mod_wsgi, or mypi's own behind a proxy that "
+        "logs people in.",
+    ),
+    Option(
+        "htpasswd",
+        options.optional_path,
+        "",
+        "A file of more users and their bcrypt passwords, as htpasswd -B writes it.",
+    ),
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
     Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
@@ -134,10 +136,10 @@ class Settings:
 
     storage: StoreSettings
     catalogue: StoreSettings | None
-    read: tuple[str, ...]
-    upload: tuple[str, ...]
+    rights: Rights
     https_only: bool
     allowed_hosts: tuple[str, ...]
+    remote_user: bool
     htpasswd: str | None
     upload_limit: int
     unpacked_limit: int
@@ -155,24 +157,22 @@ class Settings:
         chosen = {role: _backend(role, values[role]) for role in ROLES if values[role]}
         known = [f"mypi.{option.name}" for option in TABLE]
         known += [f"mypi.{role}.{option.name}" for role, store in chosen.items() for option in store.options]
+        patterns = rights.read_patterns(given)
+        ruled = tuple(f"mypi.{permission}." for permission in rights.PERMISSIONS)
         # Before a value is missed whose name may only be misspelt.
-        options.refuse_unknown(known, [key for key in given if key.startswith("mypi.")])
+        options.refuse_unknown(known, [key for key in given if key.startswith("mypi.") and not key.startswith(ruled)])
         stores = {
             role: StoreSettings(store, options.read(store.options, f"mypi.{role}.", given, environ))
             for role, store in chosen.items()
         }
-        settings = cls(**{**values, "catalogue": None, **stores})
+        index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
+        settings = cls(**{**values, "catalogue": None, **stores}, rights=Rights(index, patterns))
         settings._check()
         return settings
 
     def _check(self) -> None:
         """Refuse settings that contradict each other."""
-        named = [word for word in self.read + self.upload if word not in ("everyone", "nobody")]
-        if named and self.htpasswd is None:
-            raise SettingError(
-                f"mypi.read or mypi.upload names {named[0]}, but there is no source of users; set mypi.htpasswd to a "
-                "file made by `mypi htpasswd`, or let everyone in"
-            )
+        self.rights.check()
         if self.attesters and importlib.util.find_spec("pypi_attestations") is None:
             raise SettingError(
                 "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "

@@ -16,17 +16,24 @@ SIDECARS = (".metadata", ".asc", ".provenance")
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks for a change: a user name or None for anonymous, and an address or "command"."""
+    """Who asks for a change: a user name or None for anonymous, and an address or "command".
+
+    ``via`` says what stood for the user, such as "token ci"; None for a password. ``owns`` says that the user is one of
+    this index, who owns the projects that they begin.
+    """
 
     user: str | None
     origin: str | None
+    via: str | None = None
+    owns: bool = False
 
 
 @dataclass(frozen=True)
 class Event:
-    """One entry of a project's history: the audit record, written in the same swap as the change.
+    """One entry of a document's history: the audit record, written in the same swap as the change.
 
-    ``at`` is an RFC 3339 time in UTC, ``by`` a user name or None for anonymous, ``origin`` an address or "command".
+    ``at`` is an RFC 3339 time in UTC, ``by`` a user name or None for anonymous, ``origin`` an address or "command";
+    ``via`` see Actor. ``subject`` is the user whom it is about, where it is about one.
     """
 
     at: str
@@ -36,6 +43,8 @@ class Event:
     file: str | None = None
     version: str | None = None
     reason: str | None = None
+    via: str | None = None
+    subject: str | None = None
 
     def about(self, **details: str | None) -> Event:
         """Return the event with its object filled in."""

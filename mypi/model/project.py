@@ -21,7 +21,7 @@ from .sparse import sparse
 
 @dataclass(frozen=True)
 class Project:
-    """One project document.
+    """One project document. ``owners`` are names of users.
 
     ``files`` is keyed by file name, removed ones included; ``releases`` holds versions registered without files;
     ``sweeps`` counts the sweeps that went over the project's bytes. ``sealed`` is when the index was sealed for a move
@@ -37,6 +37,7 @@ class Project:
     sweeps: int = 0
     sealed: str = ""
     copied: str = ""
+    owners: tuple[str, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Event, ...] = ()
@@ -88,20 +89,22 @@ class Project:
             return there
         raise Taken(_why_taken(there, filename, sha256))
 
-    def publish(self, file: File, event: Event) -> Project:
-        """Add a file. Raises Closed, Taken."""
+    def publish(self, file: File, event: Event, owner: str | None = None) -> Project:
+        """Add a file; ``owner`` owns a project that begins with it. Raises Closed, Taken."""
         there = self.files.get(file.filename)
         if (there and there.token == file.token) or self.admit(file.filename, file.sha256):
             return self
-        return self._with([file], event.about(did="publish", file=file.filename, version=file.version))
+        begun = replace(self, owners=(owner,)) if owner and not self.exists else self
+        return begun._with([file], event.about(did="publish", file=file.filename, version=file.version))
 
-    def register(self, version: str, summary: str, event: Event) -> Project:
-        """Note a release that has no files (yet), with its summary. Raises Closed."""
+    def register(self, version: str, summary: str, event: Event, owner: str | None = None) -> Project:
+        """Note a release that has no files (yet), with its summary; ``owner`` as for ``publish``. Raises Closed."""
         if self.releases.get(version) == summary:
             return self
         self._refuse_if_closed()
         entry = event.about(did="register", version=version)
-        return replace(self, releases={**self.releases, version: summary}, history=(*self.history, entry))
+        begun = replace(self, owners=(owner,)) if owner and not self.exists else self
+        return replace(begun, releases={**self.releases, version: summary}, history=(*self.history, entry))
 
     def yank(self, names: Iterable[str], reason: str, event: Event) -> Project:
         """Mark files as yanked, for a reason or "". Raises Missing."""
@@ -128,6 +131,21 @@ class Project:
             return self
         entry = event.about(did=f"status {status}", reason=reason or None)
         return replace(self, status=status, status_reason=reason, history=(*self.history, entry))
+
+    def add_owner(self, user: str, event: Event) -> Project:
+        """Make a user an owner."""
+        if user in self.owners:
+            return self
+        entry = event.about(did="owner add", subject=user)
+        return replace(self, owners=(*self.owners, user), history=(*self.history, entry))
+
+    def remove_owner(self, user: str, event: Event) -> Project:
+        """Make a user no owner any more."""
+        if user not in self.owners:
+            return self
+        entry = event.about(did="owner remove", subject=user)
+        rest = tuple(owner for owner in self.owners if owner != user)
+        return replace(self, owners=rest, history=(*self.history, entry))
 
     def sweep(self, expired: str, event: Event) -> Project:
         """Raise the sweep counter and purge what was removed before ``expired``; those names stay taken."""
@@ -173,7 +191,8 @@ class Project:
         document: dict[str, Any] = json.loads(data)
         files = {name: File(filename=name, **fields) for name, fields in document.pop("files").items()}
         history = tuple(Event(**fields) for fields in document.pop("history"))
-        return cls(files=files, history=history, **document)
+        owners = tuple(document.pop("owners", ()))
+        return cls(files=files, history=history, owners=owners, **document)
 
 
 def _why_taken(there: File, filename: str, sha256: str) -> str:

@@ -21,6 +21,7 @@ from .carrying import Progress
 from .catalogue import Catalogue
 from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
+from .members import Members
 from .moving import Move, SameStore, Stores
 from .publishing import Publisher
 from .raws import Raws
@@ -34,6 +35,7 @@ __all__ = [
     "Damaged",
     "Finding",
     "Held",
+    "Members",
     "Moved",
     "NoIndex",
     "Outcome",
@@ -72,6 +74,7 @@ class Repository:
         self._index = index
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
+        self.members = Members(catalogue, settings, self._event)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
@@ -138,11 +141,11 @@ class Repository:
 
     def publish(self, submission: Submission, by: Actor) -> File:
         """Publish a file; see Publisher.publish."""
-        return self._publisher.publish(submission, self._event(by))
+        return self._publisher.publish(submission, self._event(by), _owner(by))
 
     def register(self, core: CoreMetadata, by: Actor) -> Project:
         """Note a release without files; see Publisher.register."""
-        return self._publisher.register(core, self._event(by))
+        return self._publisher.register(core, self._event(by), _owner(by))
 
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
@@ -168,6 +171,16 @@ class Repository:
         """Set the status marker of a project (PEP 792)."""
         event = self._event(by)
         return self._catalogue.edit_known(project, lambda p: p.set_status(status, reason, event))
+
+    def add_owner(self, project: str, user: str, by: Actor) -> Project:
+        """Make a user an owner of a project. Raises NotFound and as Documents.edit does; so does the next."""
+        event = self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.add_owner(user, event))
+
+    def remove_owner(self, project: str, user: str, by: Actor) -> Project:
+        """Make a user no owner of a project any more."""
+        event = self._event(by)
+        return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
 
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
@@ -227,7 +240,11 @@ class Repository:
         return keys.file(self._index, project.name, file.token, file.filename)
 
     def _event(self, by: Actor) -> Event:
-        return Event(at=_timestamp(self._clock()), did="", by=by.user, origin=by.origin)
+        return Event(at=_timestamp(self._clock()), did="", by=by.user, origin=by.origin, via=by.via)
+
+
+def _owner(by: Actor) -> str | None:
+    return by.user if by.owns else None
 
 
 def _timestamp(seconds: float) -> str:

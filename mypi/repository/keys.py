@@ -7,6 +7,7 @@ files/<index>/<project>/<token>/<filename>              bytes, written once
 files/<index>/<project>/<token>/<filename>.metadata     METADATA of a wheel (PEP 658), PKG-INFO of an sdist
 files/<index>/<project>/<token>/<filename>.asc          signature, when given
 files/<index>/<project>/<token>/<filename>.provenance   attestations (PEP 740), when given
+accounts.json                                           users, groups, token hashes, the signing key
 once/<purpose>/<id>                                     things that may happen once; they move nowhere
 """
 
@@ -16,6 +17,8 @@ import re
 import secrets
 
 STORE = "store.json"
+
+ACCOUNTS = "accounts.json"
 
 INDEXES = "indexes/"
 """The prefix of all documents of all indexes."""

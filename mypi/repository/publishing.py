@@ -43,11 +43,12 @@ class Publisher:
         self._settings = settings
         self._limits = Limits(unpacked=settings.unpacked_limit)
 
-    def publish(self, submission: Submission, event: Event) -> File:
+    def publish(self, submission: Submission, event: Event, owner: str | None = None) -> File:
         """Publish a file with all its metadata or not at all; return it, durable and listed.
 
-        The same bytes under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed,
-        Refused, AttestationError, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
+        A project that begins with it has the ``owner``. The same bytes under the same name are accepted again and
+        change nothing (B1.15). Raises Taken, Closed, Refused, AttestationError, ArtifactError, InvalidName; Moved,
+        Full, Sealed, Unavailable ("perhaps").
         """
         project = self._catalogue.present(submission.filename.project)
         published = project.admit(submission.filename.text, submission.sha256)
@@ -61,10 +62,10 @@ class Publisher:
         artifact = self._inspect(submission, project)
         if artifact.filename.project != project.name:
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
-            return self.publish(replace(submission, filename=artifact.filename), event)
+            return self.publish(replace(submission, filename=artifact.filename), event, owner)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
-        return self._store(submission, artifact, given, project, event)
+        return self._store(submission, artifact, given, project, (event, owner))
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
@@ -74,15 +75,24 @@ class Publisher:
         return artifact
 
     def _store(
-        self, submission: Submission, artifact: Artifact, beside: Mapping[str, bytes], project: Project, event: Event
+        self,
+        submission: Submission,
+        artifact: Artifact,
+        beside: Mapping[str, bytes],
+        project: Project,
+        by: tuple[Event, str | None],
     ) -> File:
-        """Add the bytes and publish them; ``project`` was read before, so its counter shows every sweep since."""
+        """Add the bytes and publish them; ``project`` was read before, so its counter shows every sweep since.
+
+        ``by`` is the event and the owner whom a new project gets.
+        """
+        event, owner = by
         for _ in range(_ROUNDS):
             file = _described(submission, artifact, beside, event)
             self._add(project.name, file, submission, beside)
             if not project.exists:
                 self._catalogue.announce(project.name, artifact.core.name)
-            change = _publishing(file, artifact.core.name, project.sweeps, event)
+            change = _publishing(file, artifact.core.name, project.sweeps, event, owner)
             try:
                 edited = self._catalogue.edit(project.name, change, absent=not project.revision)
                 return edited.files[file.filename]
@@ -108,7 +118,7 @@ class Publisher:
                     self._files.delete(name)
             raise
 
-    def register(self, core: CoreMetadata, event: Event) -> Project:
+    def register(self, core: CoreMetadata, event: Event, owner: str | None = None) -> Project:
         """Note a release without files; it is never required before an upload. Raises Closed and as ``publish``."""
         project = self._catalogue.present(core.project)
         project.register(str(core.version), core.summary or "", event)
@@ -116,7 +126,7 @@ class Publisher:
             self._catalogue.announce(core.project, core.name)
         return self._catalogue.edit(
             core.project,
-            lambda p: _named(p, core.name).register(str(core.version), core.summary or "", event),
+            lambda p: _named(p, core.name).register(str(core.version), core.summary or "", event, owner),
         )
 
 
@@ -128,10 +138,10 @@ def _release(project: Project, artifact: Artifact) -> rules.Release:
     )
 
 
-def _publishing(file: File, display: str, sweeps: int, event: Event) -> Callable[[Project], Project]:
+def _publishing(file: File, display: str, sweeps: int, event: Event, owner: str | None) -> Callable[[Project], Project]:
     def change(project: Project) -> Project:
         named = _named(project, display)
-        after = named.publish(file, event)
+        after = named.publish(file, event, owner)
         if after is not named and project.sweeps != sweeps:
             raise _Swept
         return after

@@ -14,6 +14,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from ..security import COOKIE
 from ..settings import Settings
 
 access = logging.getLogger("mypi.access")
@@ -42,7 +43,8 @@ class Misdirected(HTTPClientError):  # type: ignore[misc] # Pyramid has no types
 
 def answers(handler: Handler, registry: Any) -> Handler:
     """Tween: give every answer its safe headers and its line in the access log."""
-    private = "everyone" not in registry["mypi.settings"].read
+    rights = registry["mypi.settings"].rights
+    private = rights.uneven or "everyone" not in rights.index["read"]
 
     def handle(request: Request) -> Response:
         began = time.perf_counter()
@@ -51,7 +53,7 @@ def answers(handler: Handler, registry: Any) -> Handler:
             response.headers.setdefault(name, value)
         if private:
             response.cache_control.private = True
-            response.vary = (*(response.vary or ()), "Authorization")
+            response.vary = (*(response.vary or ()), "Authorization", "Cookie")
         if request.scheme == "https":
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         access.info(
@@ -122,7 +124,7 @@ def _check_origin(request: Request) -> None:
 def _check_transport(request: Request) -> None:
     """Refuse credentials that anybody on the way could read (threat 40)."""
     local = _LOOPBACK.match(request.remote_addr or "")
-    if request.headers.get("Authorization") and request.scheme != "https" and not local:
+    if (request.headers.get("Authorization") or COOKIE in request.cookies) and request.scheme != "https" and not local:
         raise HTTPForbidden("User names and passwords are taken over https only; change them, they were readable")
 
 

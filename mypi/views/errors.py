@@ -16,7 +16,7 @@ from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..accounts import AccountError
+from ..accounts import AccountError, Throttled
 from ..artifacts import ArtifactError
 from ..attestations import AttestationError
 from ..forms import FormError
@@ -25,6 +25,7 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
+from ..security import Limited, project_of
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
 
@@ -73,7 +74,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if exc.result is None:
         return _answer(request, 403, exc.detail)
     permission = exc.result.permission
-    if getattr(request.registry["mypi.settings"], permission) == ("nobody",):
+    if request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
         tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
@@ -83,8 +84,17 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if permission == "read":
         # Installers take 404 for "not here" and look further; 403 stops them (A1.4, E1).
         return _answer(request, 404, f"{_nothing(request)} that {request.authenticated_userid} may read")
-    where = getattr(exc.result.context, "project", "this index")
+    where = project_of(exc.result.context) or "this index"
+    if isinstance(exc.result, Limited):
+        return _answer(request, 403, f"The {request.identity.via} has no right to {permission} on {where}")
     return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
+
+
+def throttled(exc: Throttled, request: Request) -> Response:
+    """Ask for patience: too many passwords were wrong (threat 32)."""
+    answer = _answer(request, 429, str(exc))
+    answer.headers["Retry-After"] = str(exc.retry_after)
+    return answer
 
 
 def not_found(exc: HTTPNotFound, request: Request) -> Response:
@@ -161,6 +171,7 @@ def reason(message: str) -> str:
 def includeme(config: Configurator) -> None:
     for kind in (*(kind for kind, _ in STATUS), FormError):
         config.add_exception_view(refused, context=kind)
+    config.add_exception_view(throttled, context=Throttled)
     config.add_exception_view(http, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)
     config.add_forbidden_view(forbidden)

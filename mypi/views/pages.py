@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pyramid.config import Configurator
@@ -13,12 +12,13 @@ from pyramid.static import static_view
 
 from ..model import File, Names, Project
 from ..resources import BareProject, ProjectPage, Root
+from ..security import visible
 from . import links, releases
+from .common import common
 
 SHOWN = 500
 """Projects named on the home page; /simple/ names all."""
 
-_HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
 _static = static_view("mypi:static", use_subpath=True)
 
 
@@ -28,10 +28,10 @@ def home(context: Root, request: Request) -> dict[str, Any] | Response:
     if away:
         return away
     held = request.repository.names()
-    names = held.value if held else Names()
-    shown = sorted(names.projects.items())[:SHOWN]
-    uploads = request.registry["mypi.settings"].upload != ("nobody",)
-    return {**_common(request), "projects": shown, "count": len(names.projects), "uploads": uploads}
+    seen = visible(request)
+    projects = [item for item in sorted((held.value if held else Names()).projects.items()) if seen(item[0])]
+    uploads = request.registry["mypi.settings"].rights.somewhere("upload") != ("nobody",)
+    return {**common(request), "projects": projects[:SHOWN], "count": len(projects), "uploads": uploads}
 
 
 def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
@@ -44,7 +44,7 @@ def project(context: ProjectPage | BareProject, request: Request) -> dict[str, A
     for file in found.live:
         shown[file.version].append(file)
     newest = _newest(found)
-    return {**_common(request), "project": found, "releases": shown, "newest": newest, "link": links.file}
+    return {**common(request), "project": found, "releases": shown, "newest": newest, "link": links.file}
 
 
 def health(context: Root, request: Request) -> Response:
@@ -70,16 +70,6 @@ def _newest(project: Project) -> str | None:
     """Return the version that an installer would take: the newest final one that is not yanked, if there is one."""
     found = releases.newest(project)
     return found.text if found and found.usable else None
-
-
-def _common(request: Request) -> dict[str, Any]:
-    """Return what every page needs: the way to the root, and the address that people use."""
-    address = links.address(request)
-    host = _HOST.sub(r"\1", address)
-    trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
-    request.response.vary = ("Accept",)  # at the root an installer gets another page of a project
-    request.response.cache_control = "no-cache"
-    return {"up": links.up(request), "address": address, "host": host, "trusted": trusted}
 
 
 def includeme(config: Configurator) -> None:

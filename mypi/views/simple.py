@@ -14,6 +14,7 @@ from pyramid.response import Response
 from ..model import Names, Project
 from ..repository import Held
 from ..resources import BareProject, Simple, SimpleProject
+from ..security import Visible, visible
 from . import links
 from .negotiation import FORMS, JSON, negotiate
 from .rendered import as_json, respond
@@ -26,7 +27,8 @@ def index_page(context: Simple, request: Request) -> Response:
     """List every project (A1.1, A4.12, A5.2)."""
     held = request.repository.names()
     names = held.value if held else Names()
-    return _respond(request, held, lambda form, up, secure: _index(names, form))
+    seen = visible(request)
+    return _respond(request, held, lambda form, up, secure: _index(names, seen, form), seen.key)
 
 
 def project_page(context: SimpleProject | BareProject, request: Request) -> Response:
@@ -38,7 +40,7 @@ def project_page(context: SimpleProject | BareProject, request: Request) -> Resp
     return _respond(request, held, lambda form, up, secure: _project(held.value, form, up, secure))
 
 
-def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
+def _respond(request: Request, held: Held[Any] | None, draw: Any, seen: str = "") -> Response:
     form = negotiate(request.headers.get("Accept"), request.GET.get("format"))
     if form is None:
         raise HTTPNotAcceptable(f"None of the types asked for is served here; accept one of {', '.join(FORMS)}")
@@ -48,16 +50,16 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any) -> Response:
     # Nothing but an absolute https address may stand in data-provenance (A4.10); JSON takes a relative one.
     address = links.address(request)
     secure = f"{address}/" if form != JSON and address.startswith("https:") else ""
-    key = (request.path_info, held.tag if held else "", form, secure)
+    key = (request.path_info, held.tag if held else "", form, secure, seen)
     content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
     return respond(request, key, content_type, lambda: draw(form, links.up(request), secure), vary=("Accept",))
 
 
-def _index(names: Names, form: str) -> bytes:
+def _index(names: Names, seen: Visible, form: str) -> bytes:
+    listed = [(name, display) for name, display in sorted(names.projects.items()) if seen(name)]
     if form == JSON:
-        return _json({"projects": [_listed(display) for _, display in sorted(names.projects.items())]})
-    projects = [(f"{quote(name)}/", display) for name, display in sorted(names.projects.items())]
-    return _html("simple_index", {"projects": projects})
+        return _json({"projects": [_listed(display) for _, display in listed]})
+    return _html("simple_index", {"projects": [(f"{quote(name)}/", display) for name, display in listed]})
 
 
 def _listed(display: str) -> dict[str, Any]:

@@ -110,7 +110,10 @@ def list_classifiers(context: Uploads, request: Request) -> Response:
 
 def actor(request: Request) -> Actor:
     """Say who asks: the user, and the address that the server trusts to be theirs."""
-    return Actor(request.authenticated_userid, request.remote_addr)
+    who = request.registry["mypi.policy"].offered(request)
+    if who is None:
+        return Actor(None, request.remote_addr)
+    return Actor(who.user, request.remote_addr, via=who.via, owns=who.is_user)
 
 
 def _check_protocol(form: Form) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import hmac
 import os
 import re
 import secrets
 import tempfile
-import threading
 from pathlib import Path
 
 import bcrypt
-from cachetools import TTLCache
+
+from .errors import AccountError
 
 _USER = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
 _HASH = re.compile(rb"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}\Z")
@@ -21,23 +20,12 @@ _LONGEST = 72
 """bcrypt reads no more bytes of a password; ``htpasswd -B`` cuts it there too, the library refuses instead."""
 
 
-class AccountError(ValueError):
-    """A file of users cannot be used, or a user name cannot be taken; the message says how to mend it."""
-
-
 class Htpasswd:
-    """The users of an ``htpasswd`` file, read again whenever it changes.
-
-    A password that was right is remembered for a minute, keyed by a keyed hash of it: bcrypt is slow on purpose, and
-    an installer sends the same password with every request.
-    """
+    """The users of an ``htpasswd`` file, read again whenever it changes; a source of users."""
 
     def __init__(self, path: str) -> None:
         """Read the file. Raises AccountError if it is absent or holds other hashes than bcrypt's."""
         self._path = Path(path)
-        self._lock = threading.Lock()
-        self._key = secrets.token_bytes(32)
-        self._right: TTLCache[bytes, bool] = TTLCache(1000, ttl=60)
         self._version: tuple[int, int, int] | None = None
         self._hashes: dict[str, bytes] = {}
         self._refresh()
@@ -45,20 +33,23 @@ class Htpasswd:
         dearest = max((found[4:6] for found in self._hashes.values()), default=b"12")
         self._dummy = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(int(dearest)))
 
-    def verify(self, user: str, password: str) -> bool:
-        """Say whether this is the user's password."""
+    def verify(self, user: str | None, password: str) -> bool:
+        """Say whether this is the user's password; an unknown user, and None, cost what a wrong password costs."""
         self._refresh()
         secret = password.encode()[:_LONGEST]
+        stored = self._hashes.get(user) if user is not None else None
+        right = b"\0" not in secret and bcrypt.checkpw(secret, stored or self._dummy)
+        return right and stored is not None
+
+    def stamp(self, user: str) -> str | None:
+        """Return what changes when the user's password does, None for an unknown user."""
+        self._refresh()
         stored = self._hashes.get(user)
-        known = hmac.digest(self._key, b"\0".join((user.encode(), stored or b"", secret)), hashlib.sha256)
-        with self._lock:
-            if known in self._right:
-                return True
-        if b"\0" in secret or not bcrypt.checkpw(secret, stored or self._dummy) or stored is None:
-            return False
-        with self._lock:
-            self._right[known] = True
-        return True
+        return hashlib.sha256(stored).hexdigest()[:16] if stored else None
+
+    def groups(self, user: str) -> frozenset[str]:
+        """Return none: the file has no groups."""
+        return frozenset()
 
     def _refresh(self) -> None:
         try:

@@ -1,0 +1,30 @@
+"""Who somebody is: sources of users and passwords, tokens, sessions, and the brake on guessing.
+
+``sources`` asks each source in turn: the accounts of the store (``passwords``), a file (``htpasswd``).
+"""
+
+from .errors import AccountError
+from .htpasswd import Htpasswd, set_password
+from .passwords import Hasher, check_password, check_user
+from .sessions import Sessions
+from .sources import Source, StoreUsers, Users
+from .throttle import Throttle, Throttled
+from .tokens import Fresh, find, fresh
+
+__all__ = [
+    "AccountError",
+    "Fresh",
+    "Hasher",
+    "Htpasswd",
+    "Sessions",
+    "Source",
+    "StoreUsers",
+    "Throttle",
+    "Throttled",
+    "Users",
+    "check_password",
+    "check_user",
+    "find",
+    "fresh",
+    "set_password",
+]

@@ -1,0 +1,53 @@
+"""The accounts document of a store: read for each request that brings credentials, edited by compare-and-swap."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from cachetools import LRUCache
+
+from ..model import Accounts, Actor, Event
+from ..settings import Settings
+from ..store import NotFound, Store, StoreError
+from . import keys
+from .documents import Documents
+
+
+class Members:
+    """Users, groups and tokens, as every node sees them; ``event`` makes the history's entry of somebody's change."""
+
+    def __init__(self, store: Store, settings: Settings, event: Callable[[Actor], Event]) -> None:
+        self._event = event
+        self._noted: LRUCache[str, str] = LRUCache(1000)
+        self._documents: Documents[Accounts] = Documents(
+            store,
+            lambda key, data: Accounts.load(data),
+            lambda key: Accounts(),
+            cache_size=settings.cache_size,
+            cache_seconds=settings.cache_seconds,
+        )
+
+    def get(self) -> Accounts:
+        """Return the accounts as they are now, empty ones if nobody was ever added. Raises Unavailable, Damaged."""
+        try:
+            return self._documents.get(keys.ACCOUNTS).value
+        except NotFound:
+            return Accounts()
+
+    def edit(self, change: Callable[[Accounts], Accounts]) -> Accounts:
+        """Make a change so that needs no entry in the history; see Documents.edit."""
+        return self._documents.edit(keys.ACCOUNTS, change)
+
+    def used(self, token: str, hour: str) -> None:
+        """Note that a token was used within an hour, as well as that can be done: nobody's request fails for it."""
+        if self._noted.get(token) == hour:
+            return
+        self._noted[token] = hour
+        with contextlib.suppress(StoreError):
+            self.edit(lambda accounts: accounts.touch({token: hour}))
+
+    def record(self, by: Actor, change: Callable[[Accounts, Event], Accounts]) -> Accounts:
+        """Make a change so, with who made it, in one swap; see Documents.edit."""
+        event = self._event(by)
+        return self._documents.edit(keys.ACCOUNTS, lambda accounts: change(accounts, event))

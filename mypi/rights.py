@@ -1,0 +1,131 @@
+"""Who may do what, as the ``.ini`` file says it: principals for the index, and for projects whose names match.
+
+``mypi.upload = users`` is the rule of the whole index; ``mypi.upload.acme-* = group:acme`` takes its place for the
+projects whose names match. Of several patterns the longest decides alone, of equally long ones the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from packaging.utils import canonicalize_name
+
+from .options import SettingError, words
+
+PERMISSIONS = ("read", "upload", "manage")
+"""Seeing pages and downloading; publishing; yanking, removing, restoring, setting the status (on the index: users)."""
+
+EVERYONE, USERS, OWNERS, NOBODY = "everyone", "users", "owners", "nobody"
+
+_NAMED = re.compile(r"(?:user|group):[^\s:][^\s]*\Z")
+_PATTERN = re.compile(r"[A-Za-z0-9_.*?-]+\Z")
+
+
+def principals(value: str) -> tuple[str, ...]:
+    """Read who may do something: ``everyone``, ``users``, ``owners``, ``user:NAME``, ``group:NAME`` or ``nobody``.
+
+    >>> principals("user:alice group:build")
+    ('user:alice', 'group:build')
+    """
+    found = words(value)
+    known = "everyone, users, owners, user:NAME, group:NAME or nobody"
+    if not found:
+        raise ValueError(f"names nobody; write {known}")
+    for word in found:
+        if word not in (EVERYONE, USERS, OWNERS, NOBODY) and not _NAMED.match(word):
+            raise ValueError(f"{word} is nobody known; write {known}")
+    for alone in (NOBODY, EVERYONE):
+        if alone in found and len(found) > 1:
+            raise ValueError(f"{alone} and somebody at once; write {alone} alone, or leave it out")
+    return found
+
+
+def readers(value: str) -> tuple[str, ...]:
+    """Read who may see something; owners are found in a project's document, which is no way to filter a listing."""
+    found = principals(value)
+    if OWNERS in found:
+        raise ValueError("owners may publish and manage; who may read is named as users, user:NAME or group:NAME")
+    return found
+
+
+def pattern(value: str) -> str:
+    """Return a pattern of project names in its canonical spelling. Raises ValueError.
+
+    >>> pattern("Acme_*")
+    'acme-*'
+    """
+    if not _PATTERN.match(value):
+        raise ValueError(f"{value!r} is no pattern of project names; write letters, digits, - and * as in acme-*")
+    return str(canonicalize_name(value))
+
+
+def matches(patterns: tuple[str, ...], project: str) -> bool:
+    """Tell whether a canonical name matches one of the patterns."""
+    return any(fnmatchcase(project, each) for each in patterns)
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The rules of one deployment.
+
+    ``index`` has the principals of each permission; ``patterns`` those of patterns of project names, in the order of
+    the file.
+    """
+
+    index: Mapping[str, tuple[str, ...]]
+    patterns: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def on(self, permission: str, project: str) -> tuple[str, ...]:
+        """Return the principals who have a permission on a project."""
+        found = [each for each in self.patterns.get(permission, {}) if fnmatchcase(project, each)]
+        if not found:
+            return self.index[permission]
+        return self.patterns[permission][max(found, key=len)]
+
+    def somewhere(self, permission: str) -> tuple[str, ...]:
+        """Return the principals who have a permission on the index or on some project of it."""
+        several = [self.index[permission], *self.patterns.get(permission, {}).values()]
+        return tuple(dict.fromkeys(who for each in several for who in each))
+
+    @property
+    def uneven(self) -> bool:
+        """Some may read one project and not another, so that each listing is a different one for each."""
+        return any(who != self.index["read"] for who in self.patterns.get("read", {}).values())
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every principal that occurs."""
+        return frozenset(who for permission in PERMISSIONS for who in self.somewhere(permission))
+
+    def check(self) -> None:
+        """Refuse rules that contradict each other. Raises SettingError."""
+        for project in ("", *(each for several in self.patterns.values() for each in several)):
+            read, manage = self.on("read", project), self.on("manage", project)
+            if EVERYONE in manage and EVERYONE not in read:
+                where = f" on {project}" if project else ""
+                raise SettingError(
+                    f"everyone may manage{where}, but only {' '.join(read)} may read; whoever manages must see: name "
+                    "somebody else in mypi.manage"
+                )
+
+
+def read_patterns(given: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read the keys such as ``mypi.upload.acme-*``. Raises SettingError, naming the key."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for key, value in given.items():
+        permission, dot, written = key.removeprefix("mypi.").partition(".")
+        if not dot or permission not in PERMISSIONS or not key.startswith("mypi."):
+            continue
+        try:
+            name = pattern(written)
+            who = (readers if permission == "read" else principals)(value)
+        except ValueError as exc:
+            raise SettingError(f"{key} = {value}: {exc}") from exc
+        of_permission = found.setdefault(permission, {})
+        if name in of_permission:
+            raise SettingError(f"{key} says again who may {permission} {name}; write one of the two")
+        of_permission[name] = who
+    return found

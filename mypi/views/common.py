@@ -1,0 +1,31 @@
+"""What every page for people shows: the way to the root, the address to use, and who is logged in."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pyramid.request import Request
+
+from . import links
+
+_HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
+
+
+def common(request: Request) -> dict[str, Any]:
+    """Return what the layout and most pages need; the answer is kept for nobody else."""
+    address = links.address(request)
+    host = _HOST.sub(r"\1", address)
+    trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
+    who = request.registry["mypi.policy"].of_session(request)
+    request.response.vary = ("Accept", "Cookie")  # at the root an installer gets another page of a project
+    request.response.cache_control = "no-cache"
+    request.response.cache_control.private = True
+    return {
+        "up": links.up(request),
+        "address": address,
+        "host": host,
+        "trusted": trusted,
+        "who": who.user if who else None,
+        "administers": bool(request.has_permission("manage", request.root)),
+    }
