@@ -151,6 +151,11 @@ class Policy:
         found: Identity | None = request.environ["mypi.session"]
         return found
 
+    def may(self, request: Request, context: object, permission: str) -> bool:
+        """Tell whether who sits at the browser has a permission, for what a page offers; nothing is verified for it."""
+        who = self.of_session(request)
+        return bool(self._acl.permits(context, [Everyone, *(who.principals if who else ())], permission))
+
     def _identity(self, request: Request, *, needed: bool) -> Identity | None:
         if "mypi.identity" not in request.environ:
             found = self._identify(request, needed=needed)
@@ -251,10 +256,8 @@ def visible(request: Request) -> Visible:
     if identity is None:
         who, limits = frozenset({EVERYONE}), no_limits
     else:
-        who, limits = (
-            identity.principals | {EVERYONE},
-            identity.projects if "read" in identity.permissions else no_limits,
-        )
+        who = identity.principals | {EVERYONE}
+        limits = identity.projects if "read" in identity.permissions else no_limits
     if not rules.uneven and "*" in limits and not who.isdisjoint(rules.index["read"]):
         return Visible("")
 

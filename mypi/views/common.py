@@ -7,6 +7,7 @@ from typing import Any
 
 from pyramid.request import Request
 
+from ..security import Policy
 from . import links
 
 _HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
@@ -17,7 +18,8 @@ def common(request: Request) -> dict[str, Any]:
     address = links.address(request)
     host = _HOST.sub(r"\1", address)
     trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
-    who = request.registry["mypi.policy"].of_session(request)
+    policy: Policy = request.registry["mypi.policy"]
+    who = policy.of_session(request)
     request.response.vary = ("Accept", "Cookie")  # at the root an installer gets another page of a project
     request.response.cache_control = "no-cache"
     request.response.cache_control.private = True
@@ -27,5 +29,5 @@ def common(request: Request) -> dict[str, Any]:
         "host": host,
         "trusted": trusted,
         "who": who.user if who else None,
-        "administers": bool(request.has_permission("manage", request.root)),
+        "administers": policy.may(request, request.root, "manage"),
     }
