@@ -47,7 +47,7 @@ def parse(content_type: str, body: bytes, url: str, name: str) -> RemotePage:
 
 def _from_json(page: Mapping[str, Any], url: str, name: str) -> RemotePage:
     version = str(page["meta"]["api-version"])
-    if version.split(".")[0] != "1":
+    if version.partition(".")[0] != "1":
         raise Garbage(f"{url} speaks version {version[:20]} of the Simple API; mypi knows 1")
     status = page.get("project-status") or {}
     files = [found for entry in page["files"] if (found := _json_file(entry, url))]
