@@ -23,6 +23,7 @@ from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
+from .outside import Outside
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -39,6 +40,7 @@ __all__ = [
     "Moved",
     "NoIndex",
     "Outcome",
+    "Outside",
     "Progress",
     "Refused",
     "Repository",
@@ -74,6 +76,7 @@ class Repository:
         self._index = index
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
+        self.outside = Outside(files, catalogue, settings)
         self.members = Members(catalogue, settings, self._event)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)

@@ -23,6 +23,10 @@ ATTEMPTS = 40
 """Swaps tried against other processes before giving up; waits grow to half a second, so this is some ten seconds."""
 
 
+Change = Callable[[D], D]
+"""An edit: makes the wanted document of the present one, safe to apply twice."""
+
+
 class Moved(Unavailable):
     """The document is sealed, for its index has moved: no edit is made to it, and reads go on."""
 

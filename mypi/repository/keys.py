@@ -8,6 +8,8 @@ files/<index>/<project>/<token>/<filename>.metadata     METADATA of a wheel (PEP
 files/<index>/<project>/<token>/<filename>.asc          signature, when given
 files/<index>/<project>/<token>/<filename>.provenance   attestations (PEP 740), when given
 accounts.json                                           users, groups, token hashes, the signing key
+upstream/<site>/<name>.json                             what another index says of a name; it can be lost
+upstream-files/<site>/<name>/<token>/<filename>         bytes of its files; they can be lost
 once/<purpose>/<id>                                     things that may happen once; they move nowhere
 """
 
@@ -18,6 +20,11 @@ import secrets
 
 STORE = "store.json"
 
+OUTSIDE = "upstream/"
+"""The prefix of all that is known of other indexes; it moves nowhere."""
+
+OUTSIDE_FILES = "upstream-files/"
+
 ACCOUNTS = "accounts.json"
 
 INDEXES = "indexes/"
@@ -27,7 +34,7 @@ FILES = "files/"
 """The prefix of all bytes of all indexes."""
 
 _SEGMENT = "[A-Za-z0-9_!+-][A-Za-z0-9_.!+-]*"
-_DOCUMENT = re.compile(rf"(?!store\.json\Z|files/|once/)(?:{_SEGMENT}/)*{_SEGMENT}\.json\Z")
+_DOCUMENT = re.compile(rf"(?!store\.json\Z|files/|once/|upstream/|upstream-files/)(?:{_SEGMENT}/)*{_SEGMENT}\.json\Z")
 _NAMES = re.compile(r"indexes/(?P<index>[^/]+)\.json\Z")
 _PROJECT = re.compile(r"indexes/(?P<index>[^/]+)/(?P<project>[^/]+)\.json\Z")
 _BYTES = re.compile(r"files/[^/]+/(?P<project>[^/]+)/(?P<token>[0-9a-f]{16})/[^/]+\Z")
@@ -51,6 +58,22 @@ def project(index: str, name: str) -> str:
 def project_named_by(index: str, key: str) -> str:
     """The project whose document a key is."""
     return key.removeprefix(projects(index)).removesuffix(".json")
+
+
+def outside(site: str, name: str) -> str:
+    """The document of a name at another index."""
+    return f"{OUTSIDE}{site}/{name}.json"
+
+
+def outside_named_by(key: str) -> tuple[str, str]:
+    """The index and the name whose document a key is."""
+    site, _, name = key.removeprefix(OUTSIDE).removesuffix(".json").partition("/")
+    return site, name
+
+
+def outside_file(site: str, name: str, filename: str) -> str:
+    """A fresh key for bytes of another index's file."""
+    return f"{OUTSIDE_FILES}{site}/{name}/{fresh_token()}/{filename}"
 
 
 def is_document(key: str) -> bool:

@@ -21,8 +21,8 @@ from cachetools import LRUCache
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout, make_headers
 
+from ..model.remote import Site
 from .errors import Away, Garbage
-from .values import Site
 
 REDIRECTS = 5
 _AGENT = "mypi"

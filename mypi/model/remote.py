@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..model.sparse import sparse
+from .sparse import sparse
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""What is kept of other indexes: a document for each name at each, and bytes of their files. All of it can be lost.
+
+It lies beside what is ours and never in it: no copy and no backup takes it along, and our sweep does not look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from ..model.remote import Cached, RemoteFile
+from ..settings import Settings
+from ..store import NotFound, Reader, Store
+from . import keys
+from .documents import Change, Documents, Held
+
+
+class Outside:
+    """The documents are in the catalogue, the bytes in the store of files. Methods may be called from any thread."""
+
+    def __init__(self, files: Store, catalogue: Store, settings: Settings) -> None:
+        self._files = files
+        self._catalogue = catalogue
+        self._documents: Documents[Cached] = Documents(
+            catalogue,
+            lambda key, data: Cached.load(data),
+            lambda key: Cached(*keys.outside_named_by(key)),
+            cache_size=settings.cache_size,
+            cache_seconds=settings.cache_seconds,
+        )
+
+    def get(self, site: str, name: str) -> Held[Cached] | None:
+        """Return what is known of a name at an index, None if nothing is. Raises Unavailable, Damaged."""
+        try:
+            return self._documents.get(keys.outside(site, name))
+        except NotFound:
+            return None
+
+    def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:
+        """Make a change so; see Documents.edit."""
+        return self._documents.edit(keys.outside(site, name), change)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield the index and the name of each document, in no promised order."""
+        for entry in self._catalogue.list(keys.OUTSIDE):
+            yield keys.outside_named_by(entry.key)
+
+    def add(self, site: str, name: str, file: RemoteFile, source: IO[bytes], size: int) -> str:
+        """Keep the bytes of a file under a fresh key and return it. Raises Full, Unavailable."""
+        key = keys.outside_file(site, name, file.filename)
+        self._files.add(key, source, size)
+        return key
+
+    def open(self, key: str, start: int = 0, stop: int | None = None) -> Reader:
+        """Open bytes that were kept. Raises NotFound, Unavailable."""
+        return self._files.open(key, start, stop)
+
+    def drop(self, key: str) -> None:
+        """Delete bytes that no document names any more. Raises NotFound, Unavailable."""
+        self._files.delete(key)
+
+    def bytes(self) -> Iterator[tuple[str, int, float]]:
+        """Yield the key, size and time (seconds since 1970) of all that is kept, whoever names it."""
+        for entry in self._files.list(keys.OUTSIDE_FILES):
+            yield entry.key, entry.size, entry.modified
