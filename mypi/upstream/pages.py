@@ -42,9 +42,9 @@ class Served:
 
 
 class Pages:
-    """The pages of all ``sites``, each asked at most once in ``seconds`` for a name. ``clock`` gives seconds since 1970.
+    """The pages of all ``sites``, each asked at most once in ``seconds`` for a name.
 
-    Methods may be called from any thread.
+    ``clock`` gives seconds since 1970. Methods may be called from any thread.
     """
 
     def __init__(
@@ -122,11 +122,12 @@ class Pages:
     def _ask(self, site: Site, name: str) -> Cached:
         try:
             fresh = self._asked(site, name)
-            self._away.pop(site.name, None)
-            return fresh
         except Away:
             self._away[site.name] = self._clock() + PAUSE
             raise
+        else:
+            self._away.pop(site.name, None)
+            return fresh
         finally:
             with self._lock:
                 self._fetches.pop((site.name, name), None)
