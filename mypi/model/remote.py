@@ -69,10 +69,11 @@ class RemotePage:
 
 @dataclass(frozen=True)
 class Kept:
-    """The bytes of an upstream's file in our store: where, how many, and the day of their last use (RFC 3339)."""
+    """The bytes of an upstream's file in our store: where, how many, whose digest, and the day of their last use."""
 
     key: str
     size: int
+    digest: str
     used: str
 
 
@@ -81,7 +82,7 @@ class Cached:
     """What is known of a name at one upstream: a document of the store, shared by all nodes.
 
     ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one. ``fetched`` and
-    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name. For ``sealed`` and ``copied`` see Project.
+    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name; that of its metadata ends in ``.metadata``. For ``sealed`` and ``copied`` see Project.
     """
 
     site: str
