@@ -82,7 +82,8 @@ class Cached:
     """What is known of a name at one upstream: a document of the store, shared by all nodes.
 
     ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one. ``fetched`` and
-    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name; that of its metadata ends in ``.metadata``. For ``sealed`` and ``copied`` see Project.
+    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name; that of its metadata ends in ``.metadata``.
+    For ``sealed`` and ``copied`` see Project.
     """
 
     site: str

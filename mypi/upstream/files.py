@@ -12,7 +12,7 @@ from typing import IO
 
 from ..model.remote import Cached, Kept, RemoteFile, Site
 from ..repository import Outside
-from ..store import NotFound, StoreError
+from ..store import NotFound, Reader, StoreError
 from .client import Client
 from .errors import Away
 from .flights import Flight
@@ -118,8 +118,7 @@ class Files:
     def _fetch(self, key: tuple[str, str, str], site: Site, name: str, file: RemoteFile, flight: Flight) -> None:
         try:
             with self._client.get(site, file.url, {"Accept-Encoding": "identity"}) as answer:
-                if answer.status != 200:
-                    raise Away(f"{site.name} answers {answer.status} for {file.filename}")
+                _check(answer.status, site, file)
                 flight.fill(answer.stream(_PIECE, decode_content=False), self._most(file))
             flight.land()
             if self._keeps:
@@ -148,7 +147,12 @@ class Files:
             log.warning("%s cannot be kept: %s", file.filename, exc)
 
 
-def _pieces(reader: IO[bytes]) -> Iterator[bytes]:
+def _check(status: int, site: Site, file: RemoteFile) -> None:
+    if status != 200:
+        raise Away(f"{site.name} answers {status} for {file.filename}")
+
+
+def _pieces(reader: Reader) -> Iterator[bytes]:
     with reader:
         while piece := reader.read(_PIECE):
             yield piece
