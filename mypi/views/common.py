@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from typing import Any
 
 from pyramid.request import Request
 
 from ..security import Policy
 from . import links
+
+VERSION = version("mypi")
 
 _HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
 
@@ -25,6 +28,7 @@ def common(request: Request) -> dict[str, Any]:
     request.response.cache_control.private = True
     return {
         "up": links.up(request),
+        "version": VERSION,
         "address": address,
         "host": host,
         "trusted": trusted,
