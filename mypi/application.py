@@ -12,6 +12,7 @@ from pyramid.router import Router
 from . import attestations
 from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users
 from .options import SettingError
+from .overview import Overview
 from .repository import Repository
 from .resources import Root, Traverser
 from .rights import EVERYONE, NOBODY
@@ -54,6 +55,8 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
+    overview = Overview(repository)
+    config.add_request_method(lambda _: overview, "overview", property=True)
     config.set_default_csrf_options(require_csrf=True)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")

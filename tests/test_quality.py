@@ -20,9 +20,9 @@ LAYERS = (
     ("commands", "wsgi", "application", "mypi"),
     ("views",),
     ("resources", "security", "forms"),
-    ("repository", "accounts"),
-    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings"),
-    ("archives", "names", "fields", "options", "rights"),
+    ("repository", "accounts", "overview"),
+    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
+    ("archives", "readme", "names", "fields", "options", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 
