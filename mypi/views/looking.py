@@ -72,8 +72,7 @@ class Inside:
             reader = opened.enter_context(self._repository.open_file(project, file))
         if reader.path is not None:
             return opened.enter_context(Path(reader.path).open("rb"))
-        if file.size > contents.LARGEST:  # it would be fetched for nothing
-            raise Unreadable(f"{file.filename} is too large to be fetched from the store and looked into")
+        contents.check_size(file.filename, file.size)  # or it would be fetched for nothing
         spool = opened.enter_context(self._repository.spool())
         for part in reader:
             spool.write(part)
