@@ -54,8 +54,8 @@ class Accounts:
     """The document. ``ended`` maps the ids of sessions that were ended to when they would have ended anyway.
 
     ``key`` is the secret that signs sessions and minted tokens, in hex, "" until the first is signed; it moves nowhere,
-    so that who holds a backup can sign nothing; see ``moved``. ``groups`` maps each name to its members, of any source of users. For
-    ``sealed`` and ``copied`` see Project.
+    so that who holds a backup can sign nothing, see ``moved``. ``groups`` maps each name to its members, of any source
+    of users. For ``sealed`` and ``copied`` see Project.
     """
 
     revision: str = ""
@@ -89,7 +89,8 @@ class Accounts:
         """Take a user out, with all tokens and memberships, of whatever source the user is."""
         users = {other: user for other, user in self.users.items() if other != name}
         tokens = {id: token for id, token in self.tokens.items() if token.user != name}
-        groups = {group: tuple(m for m in members if m != name) for group, members in self.groups.items()}
+        left = {group: tuple(m for m in members if m != name) for group, members in self.groups.items()}
+        groups = {group: members for group, members in left.items() if members}
         if (users, tokens, groups) == (self.users, self.tokens, self.groups):
             return self
         gone = " ".join(token.id for token in self.tokens_of(name))

@@ -134,7 +134,7 @@ class Settlement:
     def __call__(self, target: Raw | None) -> Raw | None:
         there = Accounts.load(target.dump()) if target else Accounts()
         moved = self.source.moved(there)
-        if replace(moved, revision="", copied="") == replace(there, revision="", copied=""):
+        if target and replace(moved, revision="", copied="") == replace(there, revision="", copied=""):
             return None
         if not self.source.continues(there):
             self.state = "left"
