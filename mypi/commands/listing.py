@@ -13,6 +13,7 @@ from .. import names
 from ..model import File, Project
 from .configuration import add_project, repository
 from .history import described
+from .people import printable
 
 
 def add_to(commands: Any) -> None:
@@ -44,14 +45,14 @@ def show_project(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(json.loads(project.dump()), ensure_ascii=False, indent=2))
         return 0
-    reason = f" ({project.status_reason})" if project.status_reason else ""
+    reason = f" ({printable(project.status_reason)})" if project.status_reason else ""
     print(f"{project.display}: {project.status}{reason}")
     if project.owners:
         print(f"  owned by {', '.join(project.owners)}")
     for version, summary in sorted(project.releases.items(), key=lambda release: Version(release[0])):
-        print(f"  {version}  registered  {summary}")
+        print(f"  {version}  registered  {printable(summary)}")
     for file in sorted(project.files.values(), key=lambda f: (Version(f.version), f.filename)):
-        print(f"  {file.filename}  {file.size:,} bytes  {_state(file)}\n    sha256 {file.sha256}")
+        print(f"  {file.filename}  {file.size:,} bytes  {printable(_state(file))}\n    sha256 {file.sha256}")
     print(f"history, {len(project.history)} changes, the last ten:")
     for event in project.history[-10:]:
         print(f"  {described(event)}")

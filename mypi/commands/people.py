@@ -67,9 +67,10 @@ def warn_of_unknown(users: Iterable[str], accounts: Accounts, settings: Settings
     file = in_file(settings)
     for user in users:
         if not settings.remote_user and source_of(user, accounts, file) == ELSEWHERE:
-            places = "the store" if settings.htpasswd is None else f"the store nor {settings.htpasswd}"
-            neither = "neither " if settings.htpasswd else "not "
-            warn(f"{neither}{places} knows a user {user}; {what} once there is one")
+            nobody = (
+                f"neither the store nor {settings.htpasswd} knows" if settings.htpasswd else "the store does not know"
+            )
+            warn(f"{nobody} a user {user}; {what} once there is one")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], nothing: str) -> str:

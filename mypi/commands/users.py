@@ -51,7 +51,7 @@ def add_user(arguments: argparse.Namespace) -> int:
             return made
 
         index.members.record(actor(), add)
-    print(f"{name} is a user{f' in {chr(44).join(groups)}' if groups else ''}")
+    print(f"{name} is a user in {', '.join(groups)}" if groups else f"{name} is a user")
     warn_of_useless(groups, own)
     if name in in_file(own):
         warn(f"{own.htpasswd} has a user {name}, too; the password in the store is the one that counts")
@@ -60,7 +60,9 @@ def add_user(arguments: argparse.Namespace) -> int:
 
 def _refuse_known(accounts: Accounts, name: str) -> None:
     if name in accounts.users:
-        raise CommandError(f"there is a user {name} already; `mypi user passwd {name}` sets another password")
+        raise CommandError(
+            f"there is a user {name} already; `mypi user passwd {name}` sets another password; nothing was changed"
+        )
 
 
 def set_password(arguments: argparse.Namespace) -> int:
