@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -126,6 +127,16 @@ def test_a_use_is_noted_once_an_hour_and_never_goes_back(store: Store) -> None:
     assert swaps(recording) == before + 2
     # It is no change to anybody's rights.
     assert [event.did for event in repository.members.get().history] == ["token add ci"]
+
+
+def test_many_requests_at_once_note_a_use_once(store: Store) -> None:
+    recording = RecordingStore(store)
+    repository = node(recording)
+    repository.members.record(ALICE, lambda accounts, event: accounts.add_token(TOKEN, event))
+    before = swaps(recording)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: repository.members.used(TOKEN.id, "2026-01-01T05:00:00Z"), range(50)))
+    assert swaps(recording) == before + 1
 
 
 def test_a_use_that_cannot_be_noted_is_silent_and_not_tried_again_within_the_hour(store: Store) -> None:
