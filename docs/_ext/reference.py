@@ -116,13 +116,20 @@ def commands() -> Lines:
     top = parser()
     yield from _usage(top)
     yield from _arguments(top, "mypi")
-    subparsers = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    for name, command in subparsers.choices.items():
-        title = f"mypi {name}"
-        yield from (title, "-" * len(title), "")
-        yield from (escape(command.description or ""), "")
-        yield from _usage(command)
-        yield from _arguments(command, title)
+    yield from _commands_of(top, "mypi", "-~")
+
+
+def _commands_of(parent: argparse.ArgumentParser, program: str, underlines: str) -> Lines:
+    """Describe the commands of a parser, and the actions that these have, each under a title one level deeper."""
+    for action in parent._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                title = f"{program} {name}"
+                yield from (title, underlines[0] * len(title), "")
+                yield from (escape(command.description or ""), "")
+                yield from _usage(command)
+                yield from _arguments(command, title)
+                yield from _commands_of(command, title, underlines[1:])
 
 
 def _usage(command: argparse.ArgumentParser) -> Lines:

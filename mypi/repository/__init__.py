@@ -23,6 +23,7 @@ from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
+from .pool import in_threads
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -48,6 +49,7 @@ __all__ = [
     "WrongStore",
     "check_digests",
     "claimed",
+    "in_threads",
     "lies_in",
 ]
 
