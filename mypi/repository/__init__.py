@@ -23,6 +23,7 @@ from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
+from .once import Once
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -75,6 +76,7 @@ class Repository:
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
         self.members = Members(catalogue, settings, self._event)
+        self._once = Once(catalogue)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
@@ -182,6 +184,13 @@ class Repository:
         event = self._event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
 
+    def once(self, purpose: str, id: str, until: float) -> bool:
+        """Let something happen that may happen once on all nodes; False if it has. ``id`` is part of a key: a digest.
+
+        It is remembered until a time in seconds since 1970, and a day more. Raises Full, Sealed, Unavailable.
+        """
+        return self._once.take(purpose, id, until)
+
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
 
@@ -199,6 +208,7 @@ class Repository:
                 dry_run=dry_run,
             )
         if not dry_run:
+            self._once.sweep(now)
             self._files.tidy(now - grace)
 
     def maintain(self, before: float) -> Iterator[tuple[str, int]]:

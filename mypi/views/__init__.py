@@ -5,5 +5,16 @@ from pyramid.config import Configurator
 
 def includeme(config: Configurator) -> None:
     """Register every view, predicate and tween."""
-    for module in ("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "pages", "legacy_json"):
+    for module in (
+        "edge",
+        "errors",
+        "rendered",
+        "uploads",
+        "simple",
+        "files",
+        "integrity",
+        "pages",
+        "legacy_json",
+        "oidc",
+    ):
         config.include(f"{__name__}.{module}")

@@ -1,0 +1,148 @@
+"""Trusted publishing as clients ask for it: discovery (PEP 807), the audience, and the exchange of tokens.
+
+Every answer is JSON, errors too: an object of a message and a list of codes with descriptions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from cachetools import TTLCache
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+
+from ..accounts.oidc import BadToken, IssuerAway
+from ..resources import Exchange, WellKnown
+from ..store import StoreError
+from . import links
+from .errors import RETRY_AFTER, reason
+
+log = logging.getLogger(__name__)
+
+LARGEST = 64 * 1024
+"""Bytes of a request; identity tokens have some two thousand."""
+
+UPLOADS = frozenset(("", "/", "/simple", "/simple/", "/legacy", "/legacy/"))
+PYTP = "application/vnd.pypi.pytp.v1+json"
+
+TRIES, WINDOW = 60, 60
+"""Refused tokens of an address in so many seconds: many builds may come from one, and one may be set up wrongly."""
+
+
+class Refusal(Exception):
+    """A request that gets no token; ``code`` is the machine's word for why."""
+
+    def __init__(self, status: int, code: str, description: str, **headers: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+
+def audience(context: Exchange, request: Request) -> Response:
+    """Say for whom a build must ask for its identity token."""
+    return _json({"audience": request.registry["mypi.exchange"].audience})
+
+
+def mint_token(context: Exchange, request: Request) -> Response:
+    """Give a token to publish with for an identity token."""
+    try:
+        token, expires = _minted(request)
+    except Refusal as exc:
+        error = {"code": exc.code, "description": str(exc)}
+        answer = _json({"message": "No token was given", "errors": [error]}, exc.status)
+        answer.status = f"{exc.status} {reason(str(exc))}"
+        answer.headers.update({name.replace("_", "-"): value for name, value in exc.headers.items()})
+        return answer
+    return _json({"success": True, "token": token, "expires": expires})
+
+
+def discovery(context: WellKnown, request: Request) -> Response:
+    """Name the addresses of the exchange, for the path of an upload address; 404 for others, without a body."""
+    place = request.GET.get("discover")
+    base = links.address(request)
+    if urlsplit(base).netloc != request.host:
+        base = request.application_url  # clients take no address of another host than they asked
+    known = any(place == f"{urlsplit(each).path}{path}" for path in UPLOADS for each in (base, request.application_url))
+    if not known:
+        return Response(status=404, content_type="application/json", cache_control="no-store")
+    answer = _json({"audience-endpoint": f"{base}/_/oidc/audience", "token-mint-endpoint": f"{base}/_/oidc/mint-token"})
+    if PYTP in request.headers.get("Accept", ""):
+        answer.headers["Content-Type"] = PYTP
+    return answer
+
+
+def _minted(request: Request) -> tuple[str, int]:
+    _check(request)
+    text = _token(request)
+    refused: TTLCache[str, int] = request.registry["mypi.refused_tokens"]
+    address = request.remote_addr or ""
+    if refused.get(address, 0) >= TRIES:
+        raise Refusal(
+            429, "too-many", f"Too many tokens were refused; try in {WINDOW} seconds", Retry_After=str(WINDOW)
+        )
+    try:
+        minted: tuple[str, int] = request.registry["mypi.exchange"].mint(text)
+    except BadToken as exc:
+        refused[address] = refused.get(address, 0) + 1
+        log.info("A token of %s is refused: %s", address, exc)
+        raise Refusal(422, exc.code, str(exc)) from exc
+    except IssuerAway as exc:
+        log.warning("A token cannot be verified: %s", exc)
+        sentence = "The issuer of the token does not give its keys now, so that nobody can verify it; try again"
+        raise Refusal(503, "issuer-away", sentence, Retry_After="60") from exc
+    except StoreError as exc:
+        log.exception("A token cannot be minted")
+        sentence = "The store of this index cannot be reached or written now; try again with a fresh token"
+        raise Refusal(503, "store-away", sentence, Retry_After=RETRY_AFTER) from exc
+    return minted
+
+
+def _check(request: Request) -> None:
+    if request.method != "POST":
+        raise Refusal(405, "method", f"{request.method} is not possible here; POST the token", Allow="POST")
+    if request.registry["mypi.settings"].https_only and request.scheme != "https" and not _is_local(request):
+        raise Refusal(403, "insecure", "Tokens are taken over https only; anybody on the way could have read this one")
+    if request.content_type not in ("", "application/json"):
+        raise Refusal(415, "invalid-payload", "The request is no application/json")
+
+
+def _token(request: Request) -> str:
+    """Read the identity token out of the body."""
+    if (request.content_length or 0) > LARGEST:
+        raise Refusal(413, "invalid-payload", f"The request has over {LARGEST} bytes")
+    try:
+        body = request.body_file.read(LARGEST + 1)
+        found = json.loads(body) if len(body) <= LARGEST else None
+    except (OSError, ValueError, RecursionError) as exc:
+        raise Refusal(422, "invalid-payload", "The request is no JSON") from exc
+    token = found.get("token") if isinstance(found, dict) else None
+    if not isinstance(token, str) or not token:
+        raise Refusal(422, "invalid-payload", 'The request has no token; send {"token": "…"}')
+    return token
+
+
+def _is_local(request: Request) -> bool:
+    try:
+        return ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    response = Response(status=status, body=json.dumps(value).encode() + b"\n")
+    response.headers["Content-Type"] = "application/json"
+    response.cache_control = "no-store"
+    return response
+
+
+def includeme(config: Configurator) -> None:
+    config.registry["mypi.refused_tokens"] = TTLCache(10_000, ttl=WINDOW)
+    config.add_view(audience, context=Exchange, name="audience", request_method="GET")
+    config.add_view(mint_token, context=Exchange, name="mint-token", require_csrf=False)
+    config.add_view(discovery, context=WellKnown, name="pytp", request_method="GET")
