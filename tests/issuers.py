@@ -74,6 +74,7 @@ class Issuer:
         self.keys: dict[str, Any] = {"rsa": rsa.generate_private_key(65537, 2048)}
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.asked: list[str] = []
+        self.drip = 0.0
         self.claims: dict[str, Any] = dict(GITHUB)
 
     def jwks(self) -> dict[str, Any]:
@@ -98,6 +99,8 @@ class Issuer:
             return self.pages[parts.path]
         if parts.path == "/_services/token/.well-known/openid-configuration":
             return _answer({"issuer": self.url, "jwks_uri": f"{self.origin}/jwks"})
+        if parts.path == "/drip":
+            return 200, {"Content-Length": "100000"}, b""
         if parts.path == "/jwks":
             return _answer(self.jwks())
         if parts.path == "/request" and authorization.lower() == f"bearer {REQUEST_TOKEN}":
@@ -117,7 +120,11 @@ def running(folder: Path) -> Iterator[Issuer]:
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(OSError):  # who asked may have given up
+                self.wfile.write(body)
+                while issuer.drip:
+                    self.wfile.write(b" ")
+                    time.sleep(issuer.drip)
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""

@@ -123,7 +123,7 @@ def _token(request: Request) -> str:
         raise Refusal(422, "invalid-payload", "The request is no JSON") from exc
     token = found.get("token") if isinstance(found, dict) else None
     if not isinstance(token, str) or not token:
-        raise Refusal(422, "invalid-payload", 'The request has no token; send {"token": "…"}')
+        raise Refusal(422, "invalid-payload", 'The request has no token; send {"token": "..."}')
     return token
 
 

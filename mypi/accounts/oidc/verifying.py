@@ -59,9 +59,10 @@ class Verifier:
         if not isinstance(head.get("kid"), str):
             raise BadToken("The token does not say by which key it is signed (kid)")
         claims = self._verified(text, issuer.key(head["kid"]), issuer.url)
-        if float(claims["exp"]) > time.time() + LONGEST:
+        expires = int(claims["exp"])  # PyJWT has seen that it is a number, perhaps one that no float can be
+        if expires > time.time() + LONGEST:
             raise BadToken("The token lives longer than a day; ask for one that is made for this build")
-        return Shown(self._of(claims), claims, _id(text, claims), float(claims["exp"]) + LEEWAY)
+        return Shown(self._of(claims), claims, _id(text, claims), float(expires + LEEWAY))
 
     def _verified(self, text: str, key: jwt.PyJWK, issuer: str) -> dict[str, Any]:
         try:
@@ -76,12 +77,10 @@ class Verifier:
             )
         except jwt.InvalidAudienceError as exc:
             raise BadToken(f"The token is made for somebody else; ask for one for {self._audience} (aud)") from exc
-        except jwt.PyJWTError as exc:
-            raise BadToken(f"The token is not good: {exc}") from exc
         except Exception as exc:
             # Anybody's bytes, for a parser of JSON and one of signatures: what breaks one is not verified.
-            log.warning("A token could not be read", exc_info=exc)
-            raise BadToken(f"The token cannot be read ({type(exc).__name__})") from exc
+            why = str(exc) if isinstance(exc, jwt.PyJWTError) else type(exc).__name__
+            raise BadToken(f"The token is not good: {why}") from exc
         if claims["aud"] not in (self._audience, [self._audience]):
             raise BadToken("The token is made for several (aud), each of whom could use it here; ask for one of ours")
         return claims
