@@ -191,6 +191,10 @@ class Repository:
         """
         return self._once.take(purpose, id, until)
 
+    def happened(self, purpose: str, id: str) -> bool:
+        """Tell whether that has happened. Raises Unavailable."""
+        return self._once.happened(purpose, id)
+
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
 

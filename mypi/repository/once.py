@@ -37,6 +37,14 @@ class Once:
                 raise
         return True
 
+    def happened(self, purpose: str, id: str) -> bool:
+        """Tell whether something has happened, and is not forgotten yet."""
+        try:
+            self._store.open(keys.once(purpose, id)).close()
+        except NotFound:
+            return False
+        return True
+
     def sweep(self, now: float) -> int:
         """Forget what is long over; return how many records that were."""
         doomed = [entry.key for entry in self._store.list(keys.ONCE) if self._over(entry.key, now - GRACE)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,15 +52,30 @@ def audience(context: Exchange, request: Request) -> Response:
 
 def mint_token(context: Exchange, request: Request) -> Response:
     """Give a token to publish with for an identity token."""
+    return _answered(request, _mint)
+
+
+def burn_token(context: Exchange, request: Request) -> Response:
+    """End a token to publish with before its time; 202 whatever it was, as PyPI has it for uv."""
+    return _answered(request, _burn)
+
+
+def _answered(request: Request, exchange: Callable[[Request, str], Response]) -> Response:
+    """Hand the token of the request to ``exchange``, and say why if that is refused."""
     try:
-        token, expires = _minted(request)
+        _check(request)
+        return exchange(request, _token(request))
     except Refusal as exc:
-        error = {"code": exc.code, "description": str(exc)}
-        answer = _json({"message": "No token was given", "errors": [error]}, exc.status)
-        answer.status = f"{exc.status} {reason(str(exc))}"
-        answer.headers.update({name.replace("_", "-"): value for name, value in exc.headers.items()})
-        return answer
-    return _json({"success": True, "token": token, "expires": expires})
+        refusal = exc
+    except StoreError:
+        log.exception("%s failed", request.path)
+        sentence = "The store of this index cannot be reached or written now; try again with a fresh token"
+        refusal = Refusal(503, "store-away", sentence, Retry_After=RETRY_AFTER)
+    error = {"code": refusal.code, "description": str(refusal)}
+    answer = _json({"message": "The token is not taken", "errors": [error]}, refusal.status)
+    answer.status = f"{refusal.status} {reason(str(refusal))}"
+    answer.headers.update({name.replace("_", "-"): value for name, value in refusal.headers.items()})
+    return answer
 
 
 def discovery(context: WellKnown, request: Request) -> Response:
@@ -77,9 +93,12 @@ def discovery(context: WellKnown, request: Request) -> Response:
     return answer
 
 
-def _minted(request: Request) -> tuple[str, int]:
-    _check(request)
-    text = _token(request)
+def _burn(request: Request, text: str) -> Response:
+    request.registry["mypi.exchange"].burn(text)
+    return _json({}, 202)
+
+
+def _mint(request: Request, text: str) -> Response:
     refused: TTLCache[str, int] = request.registry["mypi.refused_tokens"]
     address = request.remote_addr or ""
     if refused.get(address, 0) >= TRIES:
@@ -87,7 +106,7 @@ def _minted(request: Request) -> tuple[str, int]:
             429, "too-many", f"Too many tokens were refused; try in {WINDOW} seconds", Retry_After=str(WINDOW)
         )
     try:
-        minted: tuple[str, int] = request.registry["mypi.exchange"].mint(text)
+        token, expires = request.registry["mypi.exchange"].mint(text)
     except BadToken as exc:
         refused[address] = refused.get(address, 0) + 1
         log.info("A token of %s is refused: %s", address, exc)
@@ -96,11 +115,7 @@ def _minted(request: Request) -> tuple[str, int]:
         log.warning("A token cannot be verified: %s", exc)
         sentence = "The issuer of the token does not give its keys now, so that nobody can verify it; try again"
         raise Refusal(503, "issuer-away", sentence, Retry_After="60") from exc
-    except StoreError as exc:
-        log.exception("A token cannot be minted")
-        sentence = "The store of this index cannot be reached or written now; try again with a fresh token"
-        raise Refusal(503, "store-away", sentence, Retry_After=RETRY_AFTER) from exc
-    return minted
+    return _json({"success": True, "token": token, "expires": expires})
 
 
 def _check(request: Request) -> None:
@@ -145,4 +160,5 @@ def includeme(config: Configurator) -> None:
     config.registry["mypi.refused_tokens"] = TTLCache(10_000, ttl=WINDOW)
     config.add_view(audience, context=Exchange, name="audience", request_method="GET")
     config.add_view(mint_token, context=Exchange, name="mint-token", require_csrf=False)
+    config.add_view(burn_token, context=Exchange, name="burn-token", require_csrf=False)
     config.add_view(discovery, context=WellKnown, name="pytp", request_method="GET")

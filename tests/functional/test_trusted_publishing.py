@@ -74,6 +74,14 @@ def index(issuer: issuers.Issuer, store: Store) -> Index:
     return node(issuer, store)
 
 
+@pytest.fixture(scope="module")
+def quiet(_running: issuers.Issuer) -> Iterator[Index]:
+    """An index for tests that change nothing."""
+    made = MemoryStore()
+    yield node(_running, made)
+    made.close()
+
+
 def mint(index: TestApp, token: Any, status: int = 200, **more: Any) -> Any:
     return index.post_json(MINT, {"token": token}, status=status, **more)
 
@@ -195,6 +203,17 @@ def test_threat_a_changed_or_foreign_token_is_none(index: Index, issuer: issuers
         upload(index, each, status=401)
 
 
+def test_a_token_is_burnt_on_all_nodes_by_who_has_it(index: Index, issuer: issuers.Issuer, store: Store) -> None:
+    token, kept = minted(index, issuer), minted(index, issuer)
+    upload(index, token)
+    for each in (token, token, "mypi-oidc-x", "x", f"{token}x"):
+        assert index.post_json("/_/oidc/burn-token", {"token": each}).status_int == 202
+    other = node(issuer, store)
+    upload(other, token, status=401)
+    upload(other, kept)
+    index.post_json("/_/oidc/burn-token", {"token": None}, status=422)
+
+
 def test_a_publisher_that_is_named_no_more_grants_nothing_more(issuer: issuers.Issuer, store: Store) -> None:
     lines = f"acme-* {issuer.url} acme/lib release.yml; tools {issuer.url} acme/lib release.yml"
     token = minted(node(issuer, store, publishers=lines), issuer)
@@ -259,9 +278,9 @@ def test_a_store_that_is_away_is_503_with_a_sentence(issuer: issuers.Issuer) -> 
         (b" " * 70_000, 413),
     ],
 )
-def test_no_500_whatever_is_sent(index: Index, body: bytes, status: int) -> None:
-    answer = index.post(MINT, body, content_type="application/json", status=status)
-    assert answer.json["message"] == "No token was given"
+def test_no_500_whatever_is_sent(quiet: Index, body: bytes, status: int) -> None:
+    answer = quiet.post(MINT, body, content_type="application/json", status=status)
+    assert answer.json["message"] == "The token is not taken"
     assert {"code", "description"} == answer.json["errors"][0].keys()
     assert answer.json["errors"][0]["description"] in answer.status
 
@@ -273,10 +292,10 @@ class Torn:
         raise OSError("gone")
 
 
-def test_no_500_when_the_sender_goes_away_or_never_ends(index: Index) -> None:
+def test_no_500_when_the_sender_goes_away_or_never_ends(quiet: Index) -> None:
     def sent(body: object, **environ: Any) -> Any:
         given = {"CONTENT_TYPE": "application/json", "wsgi.input": body, **environ}
-        return Request.blank(MINT, environ=given, method="POST").get_response(index.app)
+        return Request.blank(MINT, environ=given, method="POST").get_response(quiet.app)
 
     torn = sent(Torn(), CONTENT_LENGTH="10")
     assert (torn.status_int, torn.json["errors"][0]["description"]) == (422, "The request is no JSON")
@@ -292,10 +311,10 @@ def test_old_clients_name_no_type_and_others_are_refused(index: Index, issuer: i
     assert refused.json["errors"][0]["description"] == "The request is no application/json"
 
 
-def test_other_methods_are_405(index: Index) -> None:
-    answer = index.get(MINT, status=405)
+def test_other_methods_are_405(quiet: Index) -> None:
+    answer = quiet.get(MINT, status=405)
     assert (answer.allow, answer.json["errors"][0]["code"]) == (("POST",), "method")
-    index.post("/_/oidc/audience", status=405)
+    quiet.post("/_/oidc/audience", status=405)
 
 
 def test_refused_tokens_are_counted_softly(
@@ -327,25 +346,25 @@ def test_threat_40_tokens_over_plain_http_are_refused_where_https_is_said(
     mint(index, issuer.token(), status, extra_environ={"REMOTE_ADDR": address, "wsgi.url_scheme": scheme})
 
 
-@pytest.mark.parametrize("url", ["/_/oidc/audience", MINT, "/.well-known/pytp?discover=%2Flegacy%2F", "/_/", "/_"])
-def test_D3_without_publishers_there_is_a_plain_404(store: Store, url: str) -> None:
+def test_D3_without_publishers_there_is_a_plain_404(store: Store) -> None:
     loaded = Settings.load({"mypi.storage": "memory", "mypi.read": "users"}, {})
     index = TestApp(application(loaded, Repository(store, store, loaded)))
-    index.get(url, status=404)
-    index.post(url, b"{}", content_type="application/json", status=404)
+    for url in ("/_/oidc/audience", MINT, "/.well-known/pytp?discover=%2Flegacy%2F", "/_/", "/_"):
+        index.get(url, status=404)
+        index.post(url, b"{}", content_type="application/json", status=404)
 
 
 @pytest.mark.parametrize(
     "url", ["/_/", "/_/oidc", "/_/oidc/x", "/_/x/audience", "/_/oidc/oidc/audience", "/.well-known/x"]
 )
-def test_there_is_nothing_else_beside_the_exchange(index: Index, url: str) -> None:
-    index.get(url, status=404)
+def test_there_is_nothing_else_beside_the_exchange(quiet: Index, url: str) -> None:
+    quiet.get(url, status=404)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/simple", "/simple/", "/legacy", "/legacy/"])
-def test_PEP_807_discovery_names_the_exchange_for_upload_addresses(index: Index, path: str) -> None:
-    index.extra_environ = {"HTTP_HOST": "pypi.example.com", "wsgi.url_scheme": "https"}
-    assert index.get("/.well-known/pytp", {"discover": path}).json == {
+def test_PEP_807_discovery_names_the_exchange_for_upload_addresses(quiet: Index, path: str) -> None:
+    https = {"HTTP_HOST": "pypi.example.com", "wsgi.url_scheme": "https"}
+    assert quiet.get("/.well-known/pytp", {"discover": path}, extra_environ=https).json == {
         "audience-endpoint": "https://pypi.example.com/_/oidc/audience",
         "token-mint-endpoint": "https://pypi.example.com/_/oidc/mint-token",
     }
@@ -354,8 +373,8 @@ def test_PEP_807_discovery_names_the_exchange_for_upload_addresses(index: Index,
 @pytest.mark.parametrize(
     "query", ["", "?discover=%2Fother%2F", "?discover=%2F%2Flegacy", "?discover=https%3A%2F%2Fx%2F"]
 )
-def test_PEP_807_other_addresses_are_404_without_a_body(index: Index, query: str) -> None:
-    assert index.get(f"/.well-known/pytp{query}", status=404).body == b""
+def test_PEP_807_other_addresses_are_404_without_a_body(quiet: Index, query: str) -> None:
+    assert quiet.get(f"/.well-known/pytp{query}", status=404).body == b""
 
 
 def test_PEP_807_the_addresses_are_of_the_host_that_was_asked(issuer: issuers.Issuer, store: Store) -> None:
@@ -371,7 +390,7 @@ def test_PEP_807_the_addresses_are_of_the_host_that_was_asked(issuer: issuers.Is
     assert asked("10.0.0.1:6543", "/legacy/").json["audience-endpoint"] == "http://10.0.0.1:6543/_/oidc/audience"
 
 
-def test_credentials_where_none_are_needed_are_no_error(index: Index, issuer: issuers.Issuer) -> None:
+def test_credentials_where_none_are_needed_are_no_error(quiet: Index, issuer: issuers.Issuer) -> None:
     wrong = basic("alice", "wrong")
-    index.get("/_/oidc/audience", headers=wrong)
-    mint(index, issuer.token(), headers=wrong)
+    quiet.get("/_/oidc/audience", headers=wrong)
+    mint(quiet, issuer.token(), headers=wrong)

@@ -21,6 +21,8 @@ def test_the_first_of_two_nodes_has_it(store: Store) -> None:
     assert not other.once("jti", "a1", 0)
     assert other.once("jti", "b2", 0)
     assert other.once("mail", "a1", 0)
+    assert one.happened("jti", "b2")
+    assert not one.happened("mail", "b2")
 
 
 def test_of_many_at_the_same_time_one_has_it(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,17 @@ class Grant:
     projects: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What a minted token holds: see Grant; ``lines`` are those of its publishers."""
+
+    id: str
+    user: str
+    via: str
+    lines: Sequence[str]
+    expires: int
+
+
 class Exchange:
     """Gives tokens to publish with for identity tokens. ``clock`` gives seconds since 1970."""
 
@@ -66,20 +78,36 @@ class Exchange:
             raise BadToken("The token was used already; ask for a fresh one", "invalid-reuse-token")
         user, via = shown.publishers[0].named(shown.claims)
         expires = math.ceil(self._clock()) + LIFE
-        held = [user, via, [str(each) for each in shown.publishers], expires]
+        held = [secrets.token_hex(16), user, via, [str(each) for each in shown.publishers], expires]
         return MINTED + str(_serializer(key).dumps(held)), expires
 
     def read(self, text: str) -> Grant | None:
-        """Return what a minted token grants; None if it is none, or has ended, or its publishers are named no more."""
+        """Return what a minted token grants. Raises StoreError.
+
+        None if it is none, its time is over, it was burnt, or its publishers are named no more.
+        """
+        held = self._held(text)
+        if held is None or self._repository.happened("burnt", held.id):
+            return None
+        projects = tuple(self._patterns[line] for line in held.lines if line in self._patterns)
+        return Grant(held.user, held.via, projects) if projects else None
+
+    def burn(self, text: str) -> None:
+        """End a minted token on every node before its time, as clients do that need it no more. Raises StoreError."""
+        held = self._held(text)
+        if held:
+            self._repository.once("burnt", held.id, held.expires)
+
+    def _held(self, text: str) -> _Held | None:
+        """Return what a minted token holds whose time is not over."""
         key = self._repository.members.get().key
         if not text.startswith(MINTED) or not key:
             return None
         try:
-            user, via, lines, expires = _serializer(key).loads(text.removeprefix(MINTED))
+            held = _Held(*_serializer(key).loads(text.removeprefix(MINTED)))
         except BadData:
             return None
-        projects = tuple(self._patterns[line] for line in lines if line in self._patterns)
-        return Grant(user, via, projects) if projects and self._clock() < expires else None
+        return held if self._clock() < held.expires else None
 
 
 def _serializer(key: str) -> URLSafeSerializer:
