@@ -38,6 +38,22 @@ GITHUB = {
 }
 
 
+def gitlab(origin: str) -> dict[str, str]:
+    """Return what a GitLab says of a pipeline."""
+    host = origin.removeprefix("https://")
+    return {
+        "iss": origin,
+        "sub": "project_path:acme/tools/lib:ref_type:tag:ref:v1.0",
+        "project_path": "acme/tools/lib",
+        "ci_config_ref_uri": f"{host}/acme/tools/lib//.gitlab-ci.yml@refs/tags/v1.0",
+        "ref": "v1.0",
+        "ref_path": "refs/tags/v1.0",
+        "sha": "8d2f" * 10,
+        "pipeline_source": "push",
+        "ref_protected": "true",
+    }
+
+
 class Authority:
     """A certificate authority, and the certificate of a server on loopback, in files."""
 
@@ -64,7 +80,10 @@ class Authority:
 
 
 class Issuer:
-    """A running issuer. ``pages`` are answered in place of its own: status, headers and body by path."""
+    """A running issuer, at ``url`` as a GitHub of one's own and at ``origin`` as a GitLab.
+
+    ``pages`` are answered in place of its own: status, headers and body by path.
+    """
 
     def __init__(self, server: ThreadingHTTPServer, authority: Authority) -> None:
         self.ca = str(authority.ca)
@@ -91,20 +110,25 @@ class Issuer:
         given = {name: value for name, value in said.items() if value is not None}
         return jwt.encode(given, self.keys[key], alg, headers={"kid": kid or key})
 
+    def about(self, issuer: str) -> tuple[int, dict[str, str], bytes]:
+        """Return the discovery document."""
+        return answer({"issuer": issuer, "jwks_uri": f"{self.origin}/jwks"})
+
     def page(self, target: str, authorization: str) -> tuple[int, dict[str, str], bytes]:
         """Return the answer to a request."""
         parts = urlsplit(target)
         self.asked.append(parts.path)
-        if parts.path in self.pages:
-            return self.pages[parts.path]
-        if parts.path == "/_services/token/.well-known/openid-configuration":
-            return _answer({"issuer": self.url, "jwks_uri": f"{self.origin}/jwks"})
-        if parts.path == "/drip":
-            return 200, {"Content-Length": "100000"}, b""
-        if parts.path == "/jwks":
-            return _answer(self.jwks())
+        pages = {
+            "/_services/token/.well-known/openid-configuration": self.about(self.url),
+            "/.well-known/openid-configuration": self.about(self.origin),
+            "/jwks": answer(self.jwks()),
+            "/drip": (200, {"Content-Length": "100000"}, b""),
+            **self.pages,
+        }
+        if parts.path in pages:
+            return pages[parts.path]
         if parts.path == "/request" and authorization.lower() == f"bearer {REQUEST_TOKEN}":
-            return _answer({"value": self.token(aud=parse_qs(parts.query)["audience"][0])})
+            return answer({"value": self.token(aud=parse_qs(parts.query)["audience"][0])})
         return 404, {}, b""
 
 
@@ -142,7 +166,7 @@ def running(folder: Path) -> Iterator[Issuer]:
         server.server_close()
 
 
-def _answer(value: object) -> tuple[int, dict[str, str], bytes]:
+def answer(value: object) -> tuple[int, dict[str, str], bytes]:
     return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
 
 

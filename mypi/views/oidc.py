@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -43,6 +44,22 @@ class Refusal(Exception):
         self.status = status
         self.code = code
         self.headers = headers
+
+
+class Refused:
+    """Counts refused tokens by address, for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: TTLCache[str, int] = TTLCache(10_000, ttl=WINDOW)
+
+    def often(self, address: str) -> bool:
+        with self._lock:
+            return self._counts.get(address, 0) >= TRIES
+
+    def count(self, address: str) -> None:
+        with self._lock:
+            self._counts[address] = self._counts.get(address, 0) + 1
 
 
 def audience(context: Exchange, request: Request) -> Response:
@@ -99,16 +116,16 @@ def _burn(request: Request, text: str) -> Response:
 
 
 def _mint(request: Request, text: str) -> Response:
-    refused: TTLCache[str, int] = request.registry["mypi.refused_tokens"]
+    refused: Refused = request.registry["mypi.refused_tokens"]
     address = request.remote_addr or ""
-    if refused.get(address, 0) >= TRIES:
+    if refused.often(address):
         raise Refusal(
             429, "too-many", f"Too many tokens were refused; try in {WINDOW} seconds", Retry_After=str(WINDOW)
         )
     try:
         token, expires = request.registry["mypi.exchange"].mint(text)
     except BadToken as exc:
-        refused[address] = refused.get(address, 0) + 1
+        refused.count(address)
         log.info("A token of %s is refused: %s", address, exc)
         raise Refusal(422, exc.code, str(exc)) from exc
     except IssuerAway as exc:
@@ -157,7 +174,7 @@ def _json(value: dict[str, Any], status: int = 200) -> Response:
 
 
 def includeme(config: Configurator) -> None:
-    config.registry["mypi.refused_tokens"] = TTLCache(10_000, ttl=WINDOW)
+    config.registry["mypi.refused_tokens"] = Refused()
     config.add_view(audience, context=Exchange, name="audience", request_method="GET")
     config.add_view(mint_token, context=Exchange, name="mint-token", require_csrf=False)
     config.add_view(burn_token, context=Exchange, name="burn-token", require_csrf=False)

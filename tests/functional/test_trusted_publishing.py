@@ -390,6 +390,14 @@ def test_PEP_807_the_addresses_are_of_the_host_that_was_asked(issuer: issuers.Is
     assert asked("10.0.0.1:6543", "/legacy/").json["audience-endpoint"] == "http://10.0.0.1:6543/_/oidc/audience"
 
 
+def test_PEP_807_under_a_prefix_the_root_of_the_host_answers_too(quiet: Index) -> None:
+    """A proxy hands these addresses on, from where clients look for them; see docs/howto/trusted-publishing."""
+    given = {"HTTP_HOST": "example.com", "wsgi.url_scheme": "https", "SCRIPT_NAME": "/pypi"}
+    found = quiet.get("/.well-known/pytp", {"discover": "/pypi/legacy/"}, extra_environ=given).json
+    assert found["token-mint-endpoint"] == "https://example.com/pypi/_/oidc/mint-token"
+    quiet.get("/.well-known/pytp", {"discover": "/legacy/"}, extra_environ=given, status=404)
+
+
 def test_credentials_where_none_are_needed_are_no_error(quiet: Index, issuer: issuers.Issuer) -> None:
     wrong = basic("alice", "wrong")
     quiet.get("/_/oidc/audience", headers=wrong)

@@ -30,7 +30,8 @@ def index(issuer: issuers.Issuer, tmp_path_factory: pytest.TempPathFactory) -> I
     """An index on which only a build publishes, and everyone reads."""
     settings = {
         "mypi.upload": "nobody",
-        "mypi.publishers": f"acme-* {issuer.url} acme/lib release.yml",
+        "mypi.publishers": f"acme-* {issuer.url} acme/lib release.yml; "
+        f"tools-* {issuer.origin} acme/tools/lib .gitlab-ci.yml ref_protected=true",
         "mypi.audience": issuers.AUDIENCE,
         "mypi.issuer_ca": issuer.ca,
     }
@@ -79,6 +80,21 @@ def test_uv_publishes_by_its_identity_alone(
     shown = index.command("show", "acme-uv")
     assert ":acme/lib" in shown, shown
     assert "mypi-oidc" not in index.log
+
+
+def test_uv_publishes_from_a_gitlab(
+    issuer: issuers.Issuer, index: Server, address: str, home: Home, tmp_path: Path
+) -> None:
+    paths = lay(tmp_path, wheel("tools-uv"))
+    token = issuer.token(**issuers.gitlab(issuer.origin))
+    # GitLab hands a job its token in a variable that the job names after the audience.
+    given = {"GITLAB_CI": "true", "CI": "true", "PYPI_EXAMPLE_COM_ID_TOKEN": token, "SSL_CERT_FILE": issuer.ca}
+    words = ["publish", "--trusted-publishing", "always", "--publish-url", f"{address}/legacy/"]
+
+    home.run(uv.find_uv_bin(), *words, *paths, env=given).succeeded()
+
+    assert all(index.serves("tools-uv", path) for path in paths)
+    assert ":acme/tools/lib from 127.0.0.1" in index.command("show", "tools-uv")
 
 
 def test_uv_says_why_a_build_may_not_publish(

@@ -9,18 +9,9 @@ import pytest
 from mypi.options import SettingError
 from mypi.publishers import Publisher, publishers
 from mypi.settings import Settings
-from tests.issuers import GITHUB
+from tests.issuers import GITHUB, gitlab
 
-GITLAB = {
-    "sub": "project_path:acme/tools/lib:ref_type:tag:ref:v1.0",
-    "project_path": "acme/tools/lib",
-    "ci_config_ref_uri": "gitlab.com/acme/tools/lib//.gitlab-ci.yml@refs/tags/v1.0",
-    "ref": "v1.0",
-    "ref_path": "refs/tags/v1.0",
-    "sha": "8d2f" * 10,
-    "pipeline_source": "push",
-    "ref_protected": "true",
-}
+GITLAB = gitlab("https://gitlab.com")
 
 
 def one(line: str) -> Publisher:

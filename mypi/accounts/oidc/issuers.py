@@ -23,7 +23,7 @@ AGAIN = 60.0
 FRESH, OLDEST = 3600.0, 86400.0
 """Seconds until keys are asked for again, and until those of an issuer who is away are believed no more."""
 
-_TURN = 15.0
+_TURN = 5.0
 _SMALLEST_RSA = 2048
 _MOST_KEYS = 100
 
@@ -43,12 +43,14 @@ class Issuer:
 
     def key(self, name: str) -> jwt.PyJWK:
         """Return the key of a name. Raises BadToken if the issuer has none such; IssuerAway."""
+        keys, now = self._keys, self._clock()
+        if name in keys and self._younger(FRESH, now):
+            return keys[name]  # whoever else waits for an answer
         if not self._lock.acquire(timeout=_TURN):
             raise IssuerAway(f"{self.url} is being asked and does not answer")
         try:
             now = self._clock()
-            if name not in self._keys or not self._younger(FRESH, now):
-                self._refresh(now)
+            self._refresh(now)
             if name in self._keys and self._younger(OLDEST, now):
                 return self._keys[name]
             if self._away:
