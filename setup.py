@@ -34,8 +34,11 @@ POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
 
+OIDC = ["PyJWT[crypto]>=2.10"]
+
 TEST = [
     *ATTESTATIONS,
+    *OIDC,
     *ZEO,
     *POSTGRESQL,
     "coverage>=7.6",
@@ -74,7 +77,13 @@ setup(
         "mypi": ["py.typed", "templates/*.jinja2", "templates/people/*.jinja2", "static/*", "scaffold/*.ini"],
     },
     install_requires=REQUIRES,
-    extras_require={"attestations": ATTESTATIONS, "postgresql": POSTGRESQL, "test": TEST, "zeo": ZEO},
+    extras_require={
+        "attestations": ATTESTATIONS,
+        "oidc": OIDC,
+        "postgresql": POSTGRESQL,
+        "test": TEST,
+        "zeo": ZEO,
+    },
     entry_points={
         "paste.app_factory": ["main = mypi:main"],
         "paste.server_factory": ["main = mypi.server:factory"],

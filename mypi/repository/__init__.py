@@ -24,6 +24,7 @@ from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
 from .pool import in_threads
+from .once import Once
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -78,6 +79,7 @@ class Repository:
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
         self.members = Members(catalogue, settings, self._event)
+        self._once = Once(catalogue)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
@@ -195,6 +197,17 @@ class Repository:
         event = self._event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
 
+    def once(self, purpose: str, id: str, until: float) -> bool:
+        """Let something happen that may happen once on all nodes; False if it has. ``id`` is part of a key: a digest.
+
+        It is remembered until a time in seconds since 1970, and a day more. Raises Full, Sealed, Unavailable.
+        """
+        return self._once.take(purpose, id, until)
+
+    def happened(self, purpose: str, id: str) -> bool:
+        """Tell whether that has happened. Raises Unavailable."""
+        return self._once.happened(purpose, id)
+
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
 
@@ -212,6 +225,7 @@ class Repository:
                 dry_run=dry_run,
             )
         if not dry_run:
+            self._once.sweep(now)
             self._files.tidy(now - grace)
 
     def maintain(self, before: float) -> Iterator[tuple[str, int]]:

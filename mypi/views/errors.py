@@ -81,7 +81,8 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if exc.result is None:
         return _answer(request, 403, exc.detail)
     permission = exc.result.permission
-    if request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
+    limited = isinstance(exc.result, Limited)
+    if not limited and request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
         return _unknown(request)
@@ -89,7 +90,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
         # Installers take 404 for "not here" and look further; 403 stops them (A1.4, E1).
         return _answer(request, 404, f"{_nothing(request)} that {request.authenticated_userid} may read")
     where = project_of(exc.result.context) or "this index"
-    if isinstance(exc.result, Limited):
+    if limited:
         return _answer(request, 403, f"The {request.identity.via} has no right to {permission} on {where}")
     return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
 
