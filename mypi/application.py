@@ -10,7 +10,7 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users
+from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users
 from .options import SettingError
 from .repository import Repository
 from .resources import Root, Traverser
@@ -67,4 +67,6 @@ def _users(settings: Settings, repository: Repository) -> Users:
     sources: list[Source] = [StoreUsers(accounts)]
     if settings.htpasswd:
         sources.append(Htpasswd(settings.htpasswd))
+    if settings.ldap:
+        sources.append(Ldap(settings.ldap))
     return Users(sources, accounts)

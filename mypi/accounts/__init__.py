@@ -1,10 +1,12 @@
 """Who somebody is: sources of users and passwords, tokens, sessions, and the brake on guessing.
 
-``sources`` asks each source in turn: the accounts of the store (``passwords``), a file (``htpasswd``).
+``sources`` asks each source in turn: the accounts of the store (``passwords``), a file (``htpasswd``),
+a directory (``ldap``).
 """
 
 from .errors import AccountError
 from .htpasswd import Htpasswd, set_password
+from .ldap import Ldap
 from .passwords import Hasher, check_password, check_user
 from .sessions import Sessions
 from .sources import Source, StoreUsers, Users
@@ -16,6 +18,7 @@ __all__ = [
     "Fresh",
     "Hasher",
     "Htpasswd",
+    "Ldap",
     "Sessions",
     "Source",
     "StoreUsers",
