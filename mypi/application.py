@@ -52,6 +52,7 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_limit"] = settings.upload_limit
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
+    config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     config.set_default_csrf_options(require_csrf=True)

@@ -12,6 +12,7 @@ from .sessions import Sessions
 from .sources import Source, StoreUsers, Users
 from .throttle import Throttle, Throttled
 from .tokens import Fresh, find, fresh
+from .vouched import vouched
 
 __all__ = [
     "AccountError",
@@ -30,4 +31,5 @@ __all__ = [
     "find",
     "fresh",
     "set_password",
+    "vouched",
 ]

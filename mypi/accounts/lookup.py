@@ -136,7 +136,7 @@ class Lookup:
             connection = ldap.initialize(" ".join(given.uri))
             try:
                 self._prepare(connection)
-                if given.starttls and any(uri.startswith("ldap:") for uri in given.uri):
+                if given.starttls and given.uri[0].startswith("ldap:"):
                     connection.start_tls_s()
                 yield connection
             finally:
@@ -169,12 +169,19 @@ class Lookup:
         return (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT, ldap.BUSY, ldap.UNAVAILABLE, ldap.LOCAL_ERROR)
 
     @property
+    def _encrypted(self) -> bool:
+        return self._directory.starttls or self._directory.uri[0].startswith("ldaps:")
+
+    @property
     def _servers(self) -> str:
         return " ".join(self._directory.uri)
 
     def _said(self, exc: Exception) -> str:
         details = exc.args[0] if exc.args and isinstance(exc.args[0], dict) else {}
         told = [str(details[key]) for key in ("desc", "info") if details.get(key)]
+        if isinstance(exc, (self._ldap.SERVER_DOWN, self._ldap.CONNECT_ERROR)) and self._encrypted:
+            # GnuTLS leaves it at "(unknown error code)".
+            told.append(f"or its certificate is for another name, or not signed by one of {PREFIX}ca_file")
         return ", ".join(told) or type(exc).__name__
 
 
