@@ -1,14 +1,23 @@
-"""A real OpenLDAP server for the tests, over a folder of its own, with certificates of an authority of its own."""
+"""Directories for the tests: a real OpenLDAP server with certificates of an authority of its own, and a double."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable
+import sys
+import threading
+import types
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tests import services
 from tests.services import Missing, NotReady, Service, free_port
 
 SUFFIX = "dc=example,dc=com"
@@ -59,9 +68,10 @@ needs_library = None if importlib.util.find_spec("ldap") else "python-ldap is no
 
 
 class Slapd(Service):
-    """OpenLDAP's server; ``anonymous`` is what somebody without a name may: auth, or read."""
+    """OpenLDAP's server; ``anonymous`` is what somebody without a name may, auth or read, ``name`` is whom it proves
+    to be."""
 
-    def __init__(self, folder: Path, anonymous: str = "auth") -> None:
+    def __init__(self, folder: Path, anonymous: str = "auth", name: str = "IP:127.0.0.1") -> None:
         super().__init__(folder)
         self.program = shutil.which("slapd", path="/usr/sbin:/usr/lib/openldap:/usr/libexec")
         if self.program is None or shutil.which("ldapmodify") is None or shutil.which("openssl") is None:
@@ -71,7 +81,7 @@ class Slapd(Service):
         self.port, self.tls_port = free_port(), free_port()
         self.uri, self.tls = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
         self.ca = folder / "ca.pem"
-        certify(folder)
+        certify(folder, name)
         (folder / "data").mkdir(exist_ok=True)
         (folder / "slapd.conf").write_text(
             CONFIG.format(
@@ -126,7 +136,7 @@ class Slapd(Service):
         self.change(f"dn: cn={name},{GROUPS}\nobjectClass: groupOfNames\ncn: {name}\n{lines}", "-a")
 
 
-def certify(folder: Path, name: str = "IP:127.0.0.1") -> None:
+def certify(folder: Path, name: str) -> None:
     """Make an authority, ``ca.pem``, and the certificate of a server that it signs, ``cert.pem`` and ``key.pem``."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
     authority = ("-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=tests of mypi")
@@ -136,3 +146,159 @@ def certify(folder: Path, name: str = "IP:127.0.0.1") -> None:
             ["openssl", "req", "-x509", *curve, *words], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+class Double:
+    """What python-ldap and a directory are to mypi, in memory, for machines that have neither.
+
+    It takes one equality in a filter and no more; the tests that pass here pass on a real server too. ``hold`` lets
+    every question wait until it is set.
+    """
+
+    uri = "ldap://127.0.0.1:389"
+
+    def __init__(self) -> None:
+        self.up = True
+        self.hold = threading.Event()
+        self.hold.set()
+        self.asked = 0
+        self.said: dict[str, Exception] = {}
+        """What is raised when somebody binds, by their DN."""
+        self.entries: dict[str, dict[str, list[bytes]]] = {SUFFIX: {}, PEOPLE: {}, GROUPS: {}}
+        self.entries[READER] = {"userPassword": [PASSWORD.encode()]}
+
+    def add_user(self, name: str, password: str) -> None:
+        dn = f"uid={name.replace('+', chr(92) + '+')},{PEOPLE}"
+        self.entries[dn] = {"uid": [name.encode()], "userPassword": [password.encode()]}
+
+    def set_password(self, name: str, password: str) -> None:
+        self.entries[f"uid={name},{PEOPLE}"]["userPassword"] = [password.encode()]
+
+    def remove_user(self, name: str) -> None:
+        del self.entries[f"uid={name},{PEOPLE}"]
+
+    def add_group(self, name: str, members: Iterable[str]) -> None:
+        held = [f"uid={member},{PEOPLE}".encode() for member in members]
+        self.entries[f"cn={name},{GROUPS}"] = {"cn": [name.encode()], "member": held}
+
+    def stop(self) -> None:
+        self.up = False
+
+    def start(self) -> None:
+        self.up = True
+
+    def modules(self) -> dict[str, types.ModuleType]:
+        """Return what takes the place of python-ldap, by the names of its modules."""
+        library, dn, filters = (types.ModuleType(name) for name in ("ldap", "ldap.dn", "ldap.filter"))
+        library.LDAPError = type("LDAPError", (Exception,), {})
+        for name in _ERRORS:
+            setattr(library, name, type(name, (library.LDAPError,), {}))
+        library.__getattr__ = _constant
+        library.initialize = lambda uri: _Connection(self, library)
+        dn.escape_dn_chars = lambda text: re.sub(r'([\\,+"<>;=#])', r"\\\1", text)
+        filters.escape_filter_chars = lambda text: re.sub(r"[\\*()\0]", lambda found: f"\\{ord(found[0]):02x}", text)
+        return {"ldap": library, "ldap.dn": dn, "ldap.filter": filters}
+
+
+_ERRORS = ("INVALID_CREDENTIALS", "SERVER_DOWN", "CONNECT_ERROR", "TIMEOUT", "BUSY", "UNAVAILABLE", "LOCAL_ERROR")
+_ERRORS += ("NO_SUCH_OBJECT", "UNWILLING_TO_PERFORM", "INSUFFICIENT_ACCESS")
+
+
+def _constant(name: str) -> str:
+    """Return the constant of python-ldap that has this name."""
+    if not name.isupper() and not re.match(r"(OPT|SCOPE)_|VERSION3", name):
+        raise AttributeError(name)
+    return name
+
+
+class _Connection:
+    """A connection of python-ldap to the double."""
+
+    def __init__(self, double: Double, library: types.ModuleType) -> None:
+        self.double, self.library = double, library
+        self.bound = ""
+
+    def set_option(self, option: str, value: object) -> None:
+        assert option.startswith("OPT_"), option
+
+    def _reach(self) -> None:
+        self.double.asked += 1
+        self.double.hold.wait(10)
+        if not self.double.up:
+            raise self.library.SERVER_DOWN({"desc": "Can't contact LDAP server"})
+
+    def start_tls_s(self) -> None:
+        self._reach()
+
+    def unbind_s(self) -> None:
+        pass
+
+    def simple_bind_s(self, who: str, password: str) -> None:
+        self._reach()
+        if who in self.double.said:
+            raise self.double.said[who]
+        if not password:
+            return  # as nobody, and without an error: that is what a directory does
+        known = {dn.lower(): held for dn, held in self.double.entries.items()}.get(who.lower(), {})
+        if password.encode() not in known.get("userPassword", []):
+            raise self.library.INVALID_CREDENTIALS({"desc": "Invalid credentials"})
+        self.bound = who
+
+    def search_ext_s(self, base: str, scope: str, matches: str, wanted: list[str]) -> list[Any]:
+        self._reach()
+        found = {dn: held for dn, held in self.double.entries.items() if _within(dn, base, scope)}
+        if self.bound != READER:
+            raise self.library.INSUFFICIENT_ACCESS({"desc": "Insufficient access"})
+        if not found:
+            raise self.library.NO_SUCH_OBJECT({"desc": "No such object"})
+        attribute, value = re.fullmatch(r"\((\w+)=(.*)\)", matches).groups()
+        assert not re.search(r"[*()]", value), f"{value} is not escaped"
+        value = re.sub(r"\\([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), value)
+        shown = [
+            (dn, {name: held[name] for name in wanted if name in held})
+            for dn, held in found.items()
+            if value.lower() in [each.decode().lower() for each in held.get(attribute, [])]
+        ]
+        return [*shown, (None, ["ldap://elsewhere.example.com/"])]
+
+
+def _within(dn: str, base: str, scope: str) -> bool:
+    dn, base = dn.lower(), base.lower()
+    return dn == base or (scope == "SCOPE_SUBTREE" and dn.endswith(f",{base}"))
+
+
+Directory = Slapd | Double
+
+
+@contextlib.contextmanager
+def running(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory]:
+    """Run a directory of a kind, ``double`` or ``slapd``, in which alice builds; skip the test if it is not here."""
+    if kind == "double":
+        directory: Directory = Double()
+        for name, module in directory.modules().items():
+            monkeypatch.setitem(sys.modules, name, module)
+        fill(directory)
+        yield directory
+        return
+    with services.running(Slapd, folder) as directory:
+        fill(directory)
+        yield directory
+
+
+def fill(directory: Directory) -> None:
+    directory.add_user("alice", "wonder-land")
+    directory.add_user("bob", "the-builder")
+    directory.add_group("build", ["alice"])
+
+
+def settings(directory: Directory, **others: str) -> dict[str, str]:
+    """Return the settings that lead to the directory, after ``mypi.``."""
+    found = {
+        "uri": directory.uri,
+        "starttls": "false",
+        "user": f"uid={{user}},{PEOPLE}",
+        "bind_dn": READER,
+        "bind_password": PASSWORD,
+        "group_base": GROUPS,
+    }
+    return {f"ldap.{name}": value for name, value in (found | others).items() if value}

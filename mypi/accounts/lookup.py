@@ -92,15 +92,13 @@ class Lookup:
         found = self._entries(connection, base, scope, matches, wanted)
         if len(found) > 1:
             log.warning("%s has several entries of a user %s; none of them may log in", self._servers, user)
-        if len(found) != 1:
-            return None
-        dn, attributes = found[0]
+        dn, attributes = found[0] if len(found) == 1 else (self._named(user), {})
+        groups = self._groups(connection, user, dn)  # of nobody too, for the time that it takes (threat 31)
         if user.encode() not in attributes.get(given.name.lower(), []):
             # A directory takes Alice for alice; here they would be two users, with rights and tries of their own.
-            log.warning("%s has no user whose %s is exactly %s", self._servers, given.name, user)
             return None
         drawn = repr((dn, [attributes.get(name.lower()) for name in _STAMPS]))
-        return Entry(dn, hashlib.sha256(drawn.encode()).hexdigest()[:16], self._groups(connection, user, dn))
+        return Entry(dn, hashlib.sha256(drawn.encode()).hexdigest()[:16], groups)
 
     def _groups(self, connection: Any, user: str, dn: str) -> frozenset[str]:
         given, escape = self._directory, self._filter.escape_filter_chars
@@ -182,6 +180,8 @@ class Lookup:
         if isinstance(exc, (self._ldap.SERVER_DOWN, self._ldap.CONNECT_ERROR)) and self._encrypted:
             # GnuTLS leaves it at "(unknown error code)".
             told.append(f"or its certificate is for another name, or not signed by one of {PREFIX}ca_file")
+        elif isinstance(exc, self._ldap.INSUFFICIENT_ACCESS):
+            told.append(f"may {PREFIX}bind_dn see users and groups?")
         return ", ".join(told) or type(exc).__name__
 
 
