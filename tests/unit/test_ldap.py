@@ -391,6 +391,14 @@ def test_users_of_the_store_do_not_need_the_directory(directory: Any) -> None:
             ask("alice")
 
 
+def test_a_password_is_not_called_wrong_because_the_directory_is_away(directory: Any) -> None:
+    users = Users([StoreUsers(lambda: STORED), source(directory)], lambda: STORED)
+    assert users.stamp("carol") is None
+    directory.stop()
+    with pytest.raises(AccountError):
+        users.verify("carol", "first-word")
+
+
 def test_groups_of_the_store_and_of_the_directory_are_joined(directory: Any) -> None:
     users = Users([StoreUsers(lambda: STORED), source(directory)], lambda: STORED)
     assert users.groups("alice") == {"own", "build"}
