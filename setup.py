@@ -32,6 +32,9 @@ ZEO = ["ZEO>=6.0"]
 # psycopg2-binary: RelStorage's own extra builds psycopg2 from source, and it does not know psycopg 3.
 POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
+# Built from source: it needs gcc and the headers of OpenLDAP and SASL, so that the tests of everybody do without it.
+LDAP = ["python-ldap>=3.4.5"]
+
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
 
 OIDC = ["PyJWT[crypto]>=2.10"]
@@ -79,6 +82,7 @@ setup(
     install_requires=REQUIRES,
     extras_require={
         "attestations": ATTESTATIONS,
+        "ldap": LDAP,
         "oidc": OIDC,
         "postgresql": POSTGRESQL,
         "test": TEST,

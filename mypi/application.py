@@ -10,7 +10,7 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users
+from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users
 from .options import SettingError
 from .overview import Overview
 from .repository import Repository
@@ -63,6 +63,7 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_limit"] = settings.upload_limit
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
+    config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     overview = Overview(repository)
@@ -97,4 +98,6 @@ def _users(settings: Settings, repository: Repository) -> Users:
     sources: list[Source] = [StoreUsers(accounts)]
     if settings.htpasswd:
         sources.append(Htpasswd(settings.htpasswd))
+    if settings.ldap:
+        sources.append(Ldap(settings.ldap))
     return Users(sources, accounts)

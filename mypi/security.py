@@ -17,7 +17,7 @@ from pyramid.location import lineage
 from pyramid.request import Request
 
 from . import accounts, cookies, rights
-from .accounts import Sessions, Throttle, Throttled, Users
+from .accounts import AccountError, Sessions, Throttle, Throttled, Users, vouched
 from .accounts.sessions import Session
 from .model import Accounts
 from .repository import Members
@@ -112,7 +112,7 @@ class Policy:
         """Return who asks where nobody needs to be known: as ``identity``, but a wrong password is no offence."""
         try:
             return self._identity(request, needed=False)
-        except Throttled:
+        except (Throttled, AccountError):
             return None
 
     def authenticated_userid(self, request: Request) -> str | None:
@@ -169,6 +169,7 @@ class Policy:
     def _identify(self, request: Request, *, needed: bool) -> Identity | None:
         scheme, _, parameters = request.headers.get("Authorization", "").partition(" ")
         people = is_for_people(request)
+        remote = request.environ.get("REMOTE_USER") if self._remote_user else None
         if scheme and (request.method in SAFE or not people):
             if scheme.lower() in ("bearer", "token"):
                 return self._by_token(parameters.strip())
@@ -178,9 +179,11 @@ class Policy:
             user, password = credentials
             if user == accounts.tokens.USER or password.startswith(accounts.tokens.PREFIX):
                 return self._by_token(password)
-            return self.of_user(user) if self.check(user, password, request, needed=needed) else None
-        if self._remote_user and request.environ.get("REMOTE_USER"):
-            return self.of_user(request.environ["REMOTE_USER"])
+            if not remote:  # else the server has looked at them itself
+                return self.of_user(user) if self.check(user, password, request, needed=needed) else None
+        if remote:
+            name = vouched(remote)
+            return self.of_user(name) if name else None
         # A page of another site could send a reader's cookie to where tools publish (threat 11).
         return self.of_session(request) if request.method in SAFE or people else None
 
@@ -190,7 +193,8 @@ class Policy:
         One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
         lock its machine out.
         """
-        address = request.remote_addr if needed else None
+        # The trusted proxy's own address is everybody's.
+        address = request.remote_addr if needed and not request.environ.get("mypi.proxy") else None
         self.throttle.check(user, address)
         if self.users.verify(user, password):
             self.throttle.succeeded(user, address)
