@@ -3,6 +3,7 @@
 ``sources`` asks each source in turn: the accounts of the store (``passwords``), a file (``htpasswd``).
 """
 
+from .credentials import Credentials
 from .errors import AccountError
 from .htpasswd import Htpasswd, set_password
 from .passwords import Hasher, check_password, check_user
@@ -13,6 +14,7 @@ from .tokens import Fresh, find, fresh
 
 __all__ = [
     "AccountError",
+    "Credentials",
     "Fresh",
     "Hasher",
     "Htpasswd",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -63,6 +63,9 @@ def service(app: Any, **options: str) -> Service:
 
 
 def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
+    registry = getattr(app, "registry", None)
+    if isinstance(registry, MutableMapping):
+        registry["mypi.trusted_proxy"] = adj.trusted_proxy  # its address is nobody's who could be locked out
     rules = adj.rules.following(app)
     adj.rules = replace(rules, connection_limit=room(rules.connection_limit))
     if rules.tmpdir is not None:

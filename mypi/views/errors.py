@@ -25,7 +25,7 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
-from ..security import Limited, project_of
+from ..security import Limited, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
 
@@ -77,8 +77,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
-        tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
-        answer = _answer(request, 401, tried)
+        answer = _answer(request, 401, refusal(request))
         answer.headers.update(request.registry["mypi.policy"].forget(request))
         return answer
     if permission == "read":
