@@ -64,5 +64,5 @@ def _missing(who: tuple[str, ...]) -> str:
         if kind == "user":
             said.append(f"user {name}, whom no source of users knows; make them with `mypi user add` or mend the name")
         elif kind == "group":
-            said.append(f"group {name}, which has no members; fill it with `mypi group add` or mend the name")
+            said.append(f"group {name}, of which no user is a member; fill it with `mypi group add` or mend the name")
     return "; ".join(said)
