@@ -20,10 +20,14 @@ _HASHER = Hasher()
 _HASHES: dict[str, str] = {}
 
 
-def open_memory(**settings: str) -> Repository:
-    """Return the repository of an empty store in memory, with settings of the test's choice."""
-    loaded = Settings.load({"mypi.storage": "memory", **{f"mypi.{key}": value for key, value in settings.items()}}, {})
-    return Repository.open(loaded)
+def load(**settings: str) -> Settings:
+    """Return settings of the test's choice, over a store in memory."""
+    return Settings.load({"mypi.storage": "memory", **{f"mypi.{key}": value for key, value in settings.items()}}, {})
+
+
+def open_memory(settings: Settings | None = None) -> Repository:
+    """Return the repository of an empty store in memory."""
+    return Repository.open(settings or load())
 
 
 def add_users(repository: Repository, *names: str) -> None:
