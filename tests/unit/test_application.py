@@ -9,10 +9,9 @@ import sys
 import pytest
 from webob import Request
 
-from mypi import main
+from mypi import main, server
 from mypi.options import SettingError
 from mypi.resources import Root
-from mypi.security import BasicAuthPolicy
 
 OPEN = {"mypi.storage": "memory", "mypi.upload": "everyone"}
 
@@ -105,10 +104,12 @@ def test_what_the_server_must_know_stands_in_the_registry():
     assert registry["mypi.spool_folder"] is None
 
 
-def test_the_policy_remembers_nobody_and_forgets_by_asking_again():
-    policy, request = BasicAuthPolicy(None), Request.blank("/")
-    assert policy.remember(request, "alice") == []
-    assert policy.forget(request) == [("WWW-Authenticate", 'Basic realm="pypi"')]
+def test_the_server_says_which_proxy_it_trusts():
+    app = main({}, **OPEN)
+    for given, expected in (({}, None), ({"trusted_proxy": "192.0.2.1"}, "192.0.2.1")):
+        serving = server.service(app, listen="127.0.0.1:0", **given)
+        serving._end()
+        assert app.registry["mypi.trusted_proxy"] == expected
 
 
 def test_a_setting_error_names_the_key():
@@ -120,6 +121,7 @@ def test_a_setting_error_names_the_key():
 def test_names_that_other_apis_need_are_no_projects():
     request = Request.blank("/")
     request.registry = main({}, **OPEN).registry
+    request.repository = request.registry["mypi.repository"]
     root = Root(request)
     for name in ("robots.txt", "favicon.ico", "+health", "@@home", "\u0130"):
         with pytest.raises(KeyError):
