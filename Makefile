@@ -1,6 +1,7 @@
 # Two commands do everything: `make serve` runs the index, `make test` all that CI runs. `make help` names the others.
 
 PYTHON = python3
+comma = ,
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -38,7 +39,7 @@ clean:  ## remove what was made; var/, where packages are kept, stays
 	@touch $@
 
 .venv/.mypi-test: .venv/.made setup.py pyproject.toml
-	.venv/bin/python -m pip install -e '.[test]'
+	.venv/bin/python -m pip install -e '.[test$(if $(MYPI_NO_SKIPS),$(comma)ldap)]'
 	@touch $@ .venv/.mypi
 
 .PHONY: help serve test torture clients docs clean

@@ -10,7 +10,7 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users, advice
+from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users, advice
 from .options import SettingError
 from .repository import Repository
 from .resources import Root, Traverser
@@ -54,6 +54,7 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_limit"] = settings.upload_limit
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
+    config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     config.set_default_csrf_options(require_csrf=True)
@@ -69,4 +70,6 @@ def _users(settings: Settings, repository: Repository) -> Users:
     sources: list[Source] = [StoreUsers(accounts)]
     if settings.htpasswd:
         sources.append(Htpasswd(settings.htpasswd))
+    if settings.ldap:
+        sources.append(Ldap(settings.ldap))
     return Users(sources, accounts)

@@ -5,7 +5,6 @@ Credentials that come where none are needed are not looked at, right or wrong: a
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pyramid.location import lineage
 from pyramid.request import Request
 
 from . import rights
-from .accounts import Sessions, Throttle, Throttled, Users, credentials, tokens
+from .accounts import AccountError, Sessions, Throttle, Throttled, Users, credentials, tokens, vouched
 from .accounts.sessions import Session
 from .model import Accounts
 from .repository import Members
@@ -115,7 +114,7 @@ class Policy:
         """Return who asks where nobody needs to be known: as ``identity``, but a wrong password is no offence."""
         try:
             return self._identity(request, needed=False)
-        except Throttled:
+        except (Throttled, AccountError):
             return None
 
     def authenticated_userid(self, request: Request) -> str | None:
@@ -176,9 +175,8 @@ class Policy:
         given = credentials.read(header)
         if given and given.token is not None:
             return self._by_token(given.token, request)
-        served = self._by_server(request)
-        if served:
-            return served  # before a password: a server that logs people in by Basic hands it through
+        if self._served(request):
+            return self._by_server(request)  # before a password: a server that logs people in by Basic hands it through
         if header:
             right = given is not None and self.check(given.user, given.password, request, needed=needed)
             return self.of_user(given.user) if given and right else None
@@ -188,11 +186,11 @@ class Policy:
         """Verify a password, unless too many were wrong. Raises Throttled.
 
         One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
-        lock its machine out. Nor does the proxy's own address count, which the server names.
+        lock its machine out.
         """
         password = password.strip()  # as Basic's is
-        proxy = request.registry.get("mypi.trusted_proxy")
-        address = request.remote_addr if needed and request.remote_addr != proxy else None
+        # The trusted proxy's own address is everybody's.
+        address = request.remote_addr if needed and not request.environ.get("mypi.proxy") else None
         self.throttle.check(user, address)
         if self.users.verify(user, password):
             self.throttle.succeeded(user)
@@ -200,13 +198,13 @@ class Policy:
         self.throttle.failed(user, address)
         return False
 
+    def _served(self, request: Request) -> bool:
+        """Tell whether the server says who asks, and is trusted to."""
+        return self._remote_user and bool(request.environ.get("REMOTE_USER"))
+
     def _by_server(self, request: Request) -> Identity | None:
-        """Return whom the server vouches for, if it is trusted to; WSGI hands a name over as Latin-1."""
-        name: str = request.environ.get("REMOTE_USER") or "" if self._remote_user else ""
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("latin-1").decode()
-        # A line break or the like would forge lines of the log.
-        return self.of_user(name) if name.strip() and name.isprintable() else None
+        name = vouched(request.environ["REMOTE_USER"])
+        return self.of_user(name) if name else None
 
     def _by_token(self, text: str, request: Request) -> Identity | None:
         now = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -228,9 +226,8 @@ class Policy:
         return Identity(token.user, who, via, permissions=token.permissions, projects=token.projects)
 
     def _logged_in(self, request: Request) -> Identity | None:
-        served = self._by_server(request)
-        if served:
-            return served
+        if self._served(request):
+            return self._by_server(request)
         value = request.cookies.get(COOKIE)
         session = self.sessions.read(value) if value else None
         if session is None or self.users.stamp(session.user) != session.stamp:

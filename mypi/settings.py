@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from . import options, rights, rules
+from . import directory, options, rights, rules
 from .attestations.attesters import Attester, attesters
+from .directory import Directory
 from .options import Option, SettingError
 from .rights import Rights, principals, readers
 from .store import Store
@@ -141,6 +142,7 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     remote_user: bool
     htpasswd: str | None
+    ldap: Directory | None
     upload_limit: int
     unpacked_limit: int
     refuse: tuple[str, ...]
@@ -156,6 +158,7 @@ class Settings:
         values = options.read(TABLE, "mypi.", given, environ)
         chosen = {role: _backend(role, values[role]) for role in ROLES if values[role]}
         known = [f"mypi.{option.name}" for option in TABLE]
+        known += [f"{directory.PREFIX}{option.name}" for option in directory.TABLE]
         known += [f"mypi.{role}.{option.name}" for role, store in chosen.items() for option in store.options]
         patterns = rights.read_patterns(given)
         ruled = tuple(f"mypi.{permission}." for permission in rights.PERMISSIONS)
@@ -166,6 +169,7 @@ class Settings:
             for role, store in chosen.items()
         }
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
+        values["ldap"] = directory.read(given, environ)
         settings = cls(**{**values, "catalogue": None, **stores}, rights=Rights(index, patterns))
         settings._check()
         return settings

@@ -22,7 +22,7 @@ LAYERS = (
     ("resources", "security", "forms"),
     ("repository", "accounts"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings"),
-    ("archives", "names", "fields", "options", "rights"),
+    ("archives", "directory", "names", "fields", "options", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from cachetools import TTLCache
 
 from ..model import Accounts
+from .errors import AccountError
 from .passwords import Hasher
 
 _REMEMBERED = 60
@@ -89,11 +90,21 @@ class Users:
             if known in self._right:
                 return True
         for source in self._sources:
-            if source.verify(user if source is knower else None, password):
+            # What a source said of a name a minute ago is no reason not to ask it, while none before it knows the name.
+            asked = user if knower in (source, None) else None
+            if self._verifies(source, asked, password):
                 with self._lock:
                     self._right[known] = True
                 return True
         return False
+
+    def _verifies(self, source: Source, user: str | None, password: str) -> bool:
+        try:
+            return source.verify(user, password)
+        except AccountError:
+            if user is None:
+                return False  # it was asked for the time's sake only: what is away holds up none but its own users
+            raise
 
     def stamp(self, user: str) -> str | None:
         """Return what changes when the user's password does; None if nobody knows the user."""

@@ -9,7 +9,7 @@ import sys
 import pytest
 from webob import Request
 
-from mypi import main, server
+from mypi import main
 from mypi.options import SettingError
 from mypi.resources import Root
 
@@ -102,14 +102,6 @@ def test_what_the_server_must_know_stands_in_the_registry():
     assert registry["mypi.upload_limit"] == 2**30
     assert registry["mypi.upload_paths"] == {"", "/simple", "/legacy"}
     assert registry["mypi.spool_folder"] is None
-
-
-def test_the_server_says_which_proxy_it_trusts():
-    app = main({}, **OPEN)
-    for given, expected in (({}, None), ({"trusted_proxy": "192.0.2.1"}, "192.0.2.1")):
-        serving = server.service(app, listen="127.0.0.1:0", **given)
-        serving._end()
-        assert app.registry["mypi.trusted_proxy"] == expected
 
 
 def test_a_setting_error_names_the_key():

@@ -267,17 +267,18 @@ def test_a_page_offers_what_its_reader_may(make):
     assert not index.policy.may(index.request(basic("alice")), index.project(), "upload")
 
 
-@pytest.mark.parametrize("name", ["carol", "zo\u00c3\u00ab", "acme\\carol"])
-def test_the_server_says_who_asks_where_it_is_trusted(make, name):
-    decoded = name.encode("latin-1").decode()
-    for method in ("GET", "POST"):
-        assert make(remote_user=True).user(method=method, REMOTE_USER=name) == decoded
-    assert make().user(REMOTE_USER=name) is None
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_server_says_who_asks_where_it_is_trusted(make, method):
+    assert make(remote_user=True).user(method=method, REMOTE_USER="carol") == "carol"
+    assert make(remote_user=True).user(method=method) is None
+    assert make().user(method=method, REMOTE_USER="carol") is None
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x00", "\u2028"])
-def test_a_name_that_would_forge_a_line_of_the_log_is_nobodys(make, name):
-    assert make(remote_user=True).user(REMOTE_USER=name) is None
+@pytest.mark.parametrize("name", [" ", "a\nb", "a\x00", "ACME\\carol", "__token__"])
+def test_a_name_that_no_rule_could_name_is_nobodys_even_beside_a_right_password(make, name):
+    index = make(remote_user=True)
+    assert index.user(basic("alice"), REMOTE_USER=name) is None
+    assert index.policy.of_session(index.request(index.cookie(), REMOTE_USER=name)) is None
 
 
 def test_the_server_comes_before_a_password_that_it_took_itself_but_after_a_token(make):
@@ -367,16 +368,16 @@ def test_threat_32_wrong_tokens_lock_nobody_out(index):
     assert index.user(basic("alice")) == "alice"
 
 
-@pytest.mark.parametrize(("proxy", "locked"), [(None, True), ("203.0.113.9", True), (ADDRESS, False)])
-def test_threat_32_the_trusted_proxys_own_address_is_not_counted(index, proxy, locked):
-    index.registry["mypi.trusted_proxy"] = proxy
+@pytest.mark.parametrize("proxy", [True, False])
+def test_threat_32_the_trusted_proxys_own_address_is_not_counted(index, proxy):
+    environ = {"mypi.proxy": proxy}
     for number in range(TRIES):
-        index.user(basic(f"user{number}", "wrong"))
-    if locked:
-        with pytest.raises(Throttled):
-            index.user(basic("alice"))
+        index.user(basic(f"user{number}", "wrong"), **environ)
+    if proxy:
+        assert index.user(basic("alice"), **environ) == "alice"
     else:
-        assert index.user(basic("alice")) == "alice"
+        with pytest.raises(Throttled):
+            index.user(basic("alice"), **environ)
 
 
 def test_made_up_credentials_where_none_are_needed_lock_no_machine_out(index):

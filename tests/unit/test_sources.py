@@ -134,8 +134,26 @@ def test_threat_31_every_source_does_its_work_for_every_wrong_pair():
     both = users(first, second)
     for user in ("alice", "bob", "carol"):
         assert not both.verify(user, "wrong")
-    assert first.verified == ["alice", None, None]
-    assert second.verified == [None, "bob", None]
+    assert first.verified == ["alice", None, "carol"]
+    assert second.verified == [None, "bob", "carol"]
+
+
+class Away(Listless):
+    """A source that cannot verify."""
+
+    def verify(self, user, password):
+        super().verify(user, password)
+        raise AccountError("the directory is away")
+
+
+def test_a_source_that_is_away_holds_up_its_own_users_only():
+    away, here = Away({"alice": "one"}), Listless({"bob": "two"})
+    both = users(away, here)
+    assert both.verify("bob", "two")
+    assert not both.verify("bob", "wrong")
+    for user in ("alice", "carol"):
+        with pytest.raises(AccountError, match="is away"):
+            both.verify(user, "one")
 
 
 def test_a_password_that_was_right_is_remembered_for_a_minute(monkeypatch):
