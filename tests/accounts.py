@@ -12,6 +12,13 @@ from mypi.repository import Repository
 from mypi.settings import Settings
 
 PASSWORDS = {"alice": "wonderland", "bob": "the builder", "carol": "sings a song", "ada": "computes a lot"}
+PASSWORDS |= {
+    "sam": "knows nobody",
+    "rita": "reads a lot",
+    "ulf": "builds it",
+    "olga": "owns a lib",
+    "mona": "administers",
+}
 """Names and passwords of users that tests make."""
 
 BY = Actor("tests", "command")
