@@ -255,3 +255,55 @@ HOUSES = (
         off=("upload", "manage"),
     ),
 )
+
+
+PAGE = """\
+.. Written by a test: run MYPI_WRITE=1 pytest tests/functional/test_authorisation.py after tests/functional/doors.py
+
+What each address asks for
+--------------------------
+
+.. list-table::
+   :header-rows: 1
+   :widths: 1 5 2
+
+   * -
+     - address
+     - right
+"""
+_WORDS = {INDEX: "the index", ACME: "acme-lib", OTHER: "other-lib"}
+
+
+def page() -> str:
+    """Write the tables of the docs: the right that each address asks for, and what each house lets whom do."""
+    lines = [PAGE.rstrip("\n")]
+    asked = {(door.http, _address(door)): door.permission for door in DOORS}
+    for (method, address), permission in sorted(asked.items(), key=lambda item: (item[0][1], item[0][0])):
+        lines += [f"   * - {method}", f"     - ``{address}``", f"     - {permission or 'none'}"]
+    lines += ["", "Who may do what", "---------------", ""]
+    lines += ["Each table is proved by knocking at every address as everybody. ``olga`` owns acme-lib, and nobody the"]
+    lines += ["other project; readers, builders and admins are groups, the owner is one of the readers."]
+    for house in HOUSES:
+        lines += ["", house.title.capitalize(), "~" * len(house.title), "", ".. code-block:: ini", ""]
+        lines += [f"    mypi.{key} = {value}" for key, value in house.settings.items()]
+        lines += ["", ".. list-table::", "   :header-rows: 1", "", "   * -", "     - read", "     - upload"]
+        lines += ["     - manage"]
+        for guest in GUESTS:
+            lines.append(f"   * - {guest.title}")
+            for permission in ("read", "upload", "manage"):
+                lines.append(f"     - {_places(house.rights[guest.title].get(permission, ''), permission)}")
+    return "\n".join(lines) + "\n"
+
+
+def _address(door: Door) -> str:
+    return door.path.replace("{file}", "/files/{project}/TOKEN/{filename}").format(project="NAME", filename="FILENAME")
+
+
+def _places(places: str, permission: str) -> str:
+    """Say where somebody has a right; the index alone opens an upload's door and no project's."""
+    found = [place for place in (INDEX, ACME, OTHER) if place in places.split()]
+    if permission == "upload":
+        found = [place for place in found if place != INDEX]
+    if found in ([INDEX, ACME, OTHER], [ACME, OTHER]) and (permission != "manage" or INDEX in found):
+        return "everything"
+    return ", ".join(_WORDS[place] for place in found) or "\u2013"

@@ -6,7 +6,9 @@ The views come from the application's own registry, so that one which is added a
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +28,12 @@ from tests.functional.doors import (
     Door,
     Guest,
     House,
+    page,
     registered,
     settle,
 )
 
+TABLES = Path(__file__).parents[2] / "docs" / "reference" / "rights-tables.txt"
 WHEELS = {name: wheel(name) for name in (ACME, OTHER)}
 
 
@@ -124,6 +128,16 @@ def test_every_view_stands_in_the_matrix(houses):
             f"{title}: these doors of tests/functional/doors.py lead to no view; the view went, or has another name, "
             f"method or permission now: {', '.join(gone)}"
         )
+
+
+def test_the_docs_show_this_matrix():
+    written = page()
+    if os.environ.get("MYPI_WRITE"):
+        TABLES.write_text(written, encoding="utf-8")
+    assert TABLES.read_text(encoding="utf-8") == written, (
+        "the matrix has changed and docs/reference/rights-tables.txt has not; run "
+        "MYPI_WRITE=1 pytest tests/functional/test_authorisation.py"
+    )
 
 
 def test_a_view_that_changes_something_needs_a_permission(houses):
