@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from mypi.repository import Repository
 from mypi.resources import SimpleProject
 from tests.accounts import add_token, bearer
 from tests.builders import wheel
@@ -140,6 +141,41 @@ def test_B1_11_an_expired_token_is_told_from_a_wrong_one(users):
     wrong = publish(users, basic("__token__", text[:-1] + "."), status=401)
     assert wrong.status == "401 The token is none of this index, or it was revoked or has expired; make another"
     assert text not in wrong.text
+
+
+def test_two_users_who_begin_one_project_at_once_do_not_share_it(store, make_index, htpasswd, monkeypatch):
+    index = make_index(upload="owners", htpasswd=htpasswd)
+    real = Repository.publish
+
+    def bob_is_quicker(repository, submission, by):
+        monkeypatch.setattr(Repository, "publish", real)
+        publish(make_index(upload="owners", htpasswd=htpasswd), BOB)
+        return real(repository, submission, by)
+
+    monkeypatch.setattr(Repository, "publish", bob_is_quicker)
+    index.extra_environ = {"HTTP_AUTHORIZATION": ALICE["Authorization"]}
+    answer = index.publish(*wheel("acme-lib", "2.0"), status=403)
+    assert "acme-lib was begun by somebody else meanwhile; only its owners may publish to it" in answer.status
+    project = index.repository.project("acme-lib").value
+    assert (project.owners, list(project.files)) == (("bob",), [NAME])
+    for version, who, status in (("3.0", ALICE, 403), ("4.0", BOB, 200)):
+        index.extra_environ = {"HTTP_AUTHORIZATION": who["Authorization"]}
+        index.publish(*wheel("acme-lib", version), status=status)
+
+
+def test_two_users_who_register_one_project_at_once_do_not_share_it(store, make_index, htpasswd, monkeypatch):
+    index = make_index(upload="owners", htpasswd=htpasswd)
+    real, form = Repository.register, {":action": "submit", "metadata_version": "2.1", "name": "acme-lib"}
+
+    def bob_is_quicker(repository, core, by):
+        monkeypatch.setattr(Repository, "register", real)
+        index.post("/", {**form, "version": "1.0"}, headers=BOB)
+        return real(repository, core, by)
+
+    monkeypatch.setattr(Repository, "register", bob_is_quicker)
+    index.post("/", {**form, "version": "2.0"}, headers=ALICE, status=403)
+    project = index.repository.project("acme-lib").value
+    assert (project.owners, list(project.releases)) == (("bob",), ["1.0"])
 
 
 def test_threat_32_guessing_is_answered_429_with_when_to_come_back(users):
