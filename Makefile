@@ -15,10 +15,10 @@ test: .venv/.mypi-test  ## run everything that CI runs
 torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
 	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/repository tests/system/test_kill.py
 
-clients: .venv/.mypi-test  ## run every client of every age that this machine can run, and write docs/clients-seen.rst
+clients: .venv/.mypi-test  ## run every client of every age that this machine can run, and write docs/clients-*.rst
 	MYPI_CLIENTS_ALL=1 MYPI_CLIENTS_PAGE=docs/clients-seen.rst .venv/bin/python -m pytest tests/system/test_publish.py \
 	    tests/system/test_publish_errors.py tests/system/test_install.py tests/system/test_prefix.py \
-	    tests/system/test_namespace.py
+	    tests/system/test_namespace.py tests/system/test_tokens.py
 
 docs: .venv/.mypi-test  ## write the documentation into docs/_build
 	.venv/bin/python -m sphinx -W -b html docs docs/_build

@@ -10,7 +10,7 @@ from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users
+from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users, advice
 from .options import SettingError
 from .overview import Overview
 from .repository import Repository
@@ -51,6 +51,8 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
         remote_user=settings.remote_user,
         minted=lambda text: _granted(exchange.read(text) if exchange else None),
     )
+    for sentence in advice.on(settings.rights, policy.users, repository.members.get, outside=settings.remote_user):
+        log.warning("%s", sentence)
     needed = {who for each in ("read", "upload") for who in settings.rights.somewhere(each)}
     if needed - {EVERYONE, NOBODY} and not settings.https_only:
         log.warning("Passwords may come over plain http; behind https set mypi.https_only = true")

@@ -4,6 +4,7 @@
 a directory (``ldap``).
 """
 
+from .credentials import Credentials
 from .errors import AccountError
 from .htpasswd import Htpasswd, set_password
 from .ldap import Ldap
@@ -16,6 +17,7 @@ from .vouched import vouched
 
 __all__ = [
     "AccountError",
+    "Credentials",
     "Fresh",
     "Hasher",
     "Htpasswd",

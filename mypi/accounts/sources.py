@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cachetools import TTLCache
 
@@ -33,6 +33,14 @@ class Source(Protocol):
         """Return the groups that this source puts the user into."""
 
 
+@runtime_checkable
+class Listed(Protocol):
+    """What a source has besides that can tell all its users."""
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all users."""
+
+
 class StoreUsers:
     """The users whom the accounts document holds."""
 
@@ -52,6 +60,10 @@ class StoreUsers:
         """Return none: the groups of the store have members of every source, see Users."""
         return frozenset()
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all users."""
+        return frozenset(self._accounts().users)
+
 
 class Users:
     """All users of this index: the first source that knows a name decides about it."""
@@ -68,6 +80,10 @@ class Users:
 
         Every source does its work for every wrong pair, so that the time tells nobody which names there are.
         """
+        try:
+            password.encode()
+        except UnicodeEncodeError:
+            return False  # half a surrogate pair: no password can hold it, whoever the user is
         knower, stamp = self._knower(user)
         known = hmac.digest(self._key, "\0".join((user, stamp or "", password)).encode("utf-8", "replace"), "sha256")
         with self._lock:
@@ -98,6 +114,13 @@ class Users:
         """Return the groups of a user: those of the store, and of the source that knows them."""
         knower, _ = self._knower(user)
         return self._accounts().groups_of(user) | (knower.groups(user) if knower else frozenset())
+
+    def names(self) -> frozenset[str] | None:
+        """Return the names of all users; None if a source cannot tell them."""
+        listed = [source for source in self._sources if isinstance(source, Listed)]
+        if len(listed) < len(self._sources):
+            return None
+        return frozenset(name for source in listed for name in source.names())
 
     def _knower(self, user: str) -> tuple[Source | None, str | None]:
         for source in self._sources:

@@ -23,8 +23,8 @@ from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
-from .pool import in_threads
 from .once import Once
+from .pool import in_threads
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -156,11 +156,11 @@ class Repository:
 
     def publish(self, submission: Submission, by: Actor) -> File:
         """Publish a file; see Publisher.publish."""
-        return self._publisher.publish(submission, self._event(by), _owner(by))
+        return self._publisher.publish(submission, self._event(by), _owner(by), only_own=by.only_own)
 
     def register(self, core: CoreMetadata, by: Actor) -> Project:
         """Note a release without files; see Publisher.register."""
-        return self._publisher.register(core, self._event(by), _owner(by))
+        return self._publisher.register(core, self._event(by), _owner(by), only_own=by.only_own)
 
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""

@@ -26,7 +26,7 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
-from ..security import SAFE, Limited, is_for_people, project_of
+from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
 from .common import common
@@ -102,8 +102,7 @@ def _unknown(request: Request) -> Response:
         return _answer(request, 403, "You are not logged in, or your session has ended; nothing was changed")
     if _in_browser(request) and request.method in SAFE and not request.authorization:
         return links.Redirect(links.login(request), 303)
-    tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
-    answer = _answer(request, 401, tried)
+    answer = _answer(request, 401, refusal(request))
     answer.headers.update(request.registry["mypi.policy"].forget(request))
     return answer
 
