@@ -26,7 +26,9 @@ class Submission:
     """A file that somebody wants published.
 
     ``content`` is a seekable binary file whose bytes were counted and hashed while they came in. ``attestations`` is
-    the JSON of the upload field, unchecked. ``allow`` names the checks that an import relaxes.
+    the JSON of the upload field, unchecked. ``allow`` names the checks that an import relaxes. ``guessed`` says that
+    the project was guessed from a file name that may be read in several ways, as an import does, who may publish to
+    all.
     """
 
     filename: names.Filename
@@ -36,6 +38,7 @@ class Submission:
     signature: bytes | None = None
     attestations: str | None = None
     allow: frozenset[str] = field(default_factory=frozenset)
+    guessed: bool = False
 
 
 def claimed(text: str, *, name: str, version: str, filetype: str) -> names.Filename:
