@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("commands", "wsgi", "application", "mypi"),
     ("views",),
-    ("resources", "security", "forms", "cookies"),
+    ("resources", "places", "security", "forms", "cookies"),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
-    ("archives", "readme", "names", "fields", "options", "rights"),
+    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

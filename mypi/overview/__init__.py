@@ -12,13 +12,11 @@ import threading
 from cachetools import LRUCache
 
 from .. import metadata
-from ..contents import Member
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
 from ..model.releases import releases
 from ..repository import Repository
 from ..store import NotFound
-from .inside import Inside
 from .keeper import Keeper
 from .records import UPLOADS, Record, described, folded, later
 from .values import Counts, Dependent, Logged, Release, Removed, Seen, Summary, Upload
@@ -44,7 +42,6 @@ class Overview:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._keeper = Keeper(repository)
-        self._inside = Inside(repository)
         self._lock = threading.Lock()
         self._cores: LRUCache[str, tuple[int, CoreMetadata]] = LRUCache(_RELEASES, getsizeof=lambda pair: pair[0])
 
@@ -119,8 +116,8 @@ class Overview:
         history is looked through, and so is that of the accounts; of all projects together the newest that are kept
         in memory. ``accounts`` is for who manages the index.
         """
-        found = self._logged(project) if project is not None else self._keeper.logged()
-        found = [each for each in found if each.project is not None and seen(each.project)]
+        told = self._logged(project) if project is not None else self._keeper.logged()
+        found = [each for each in told if each.project is not None and seen(each.project)]
         if accounts and project is None:
             found += [Logged(None, event) for event in reversed(self._repository.members.get().history)]
         wanted = (each for each in found if _is(each, user, did))
@@ -144,10 +141,6 @@ class Overview:
         core = self._core(project, file) if file else None
         return Release(core, file) if core else None
 
-    def contents(self, project: Project, file: File) -> tuple[Member, ...]:
-        """Return the files in a file. Raises Unreadable with a sentence for the page, and StoreError."""
-        return self._inside.listing(project, file)
-
     def _core(self, project: Project, file: File) -> CoreMetadata | None:
         """Read the metadata beside a file, which never changes."""
         key = f"{project.name}/{file.token}/{file.filename}"
@@ -166,12 +159,12 @@ class Overview:
             self._cores[key] = (3 * len(data) + 2000, core)
         return core
 
-    def _logged(self, project: str) -> list[Logged]:
+    def _logged(self, project: str) -> tuple[Logged, ...]:
         try:
             found = self._repository.project(project).value
         except NotFound:
-            return []
-        return [Logged(project, event) for event in reversed(found.history)]
+            return ()
+        return tuple(Logged(project, event) for event in reversed(found.history))
 
 
 def _rank(name: str, wanted: list[str], whole: str) -> int:

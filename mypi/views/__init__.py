@@ -3,8 +3,8 @@
 from pyramid.config import Configurator
 
 MODULES = (
-    *("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json"),
-    *("pages", "home", "search", "project", "inside", "feed", "people"),
+    *("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json", "oidc"),
+    *("pages", "home", "search", "project", "looking", "inside", "feed", "people"),
 )
 
 

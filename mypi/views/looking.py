@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import IO
 
 from cachetools import LRUCache
+from pyramid.config import Configurator
 
 from .. import contents
 from ..contents import Member, Unreadable
 from ..model import File, Project
 from ..repository import Repository
+from .files import published
 
 _KEPT = 8 * 2**20
 _AT_A_TIME = 2
@@ -31,7 +33,6 @@ class Inside:
 
     def listing(self, project: Project, file: File) -> tuple[Member, ...]:
         """Return the files in a file. Raises Unreadable with a sentence for the page, and StoreError."""
-        contents.check_size(file.filename, file.size)
         key = f"{project.name}/{file.token}/{file.filename}"
         found = self._find(key)
         if found is None:
@@ -67,9 +68,11 @@ class Inside:
 
     def _local(self, project: Project, file: File, opened: ExitStack) -> IO[bytes]:
         """Return the bytes as a file that can be read anywhere: the store's own, or a copy from where it is far."""
-        reader = opened.enter_context(self._repository.open_file(project, file))
+        with published():
+            reader = opened.enter_context(self._repository.open_file(project, file))
         if reader.path is not None:
             return opened.enter_context(Path(reader.path).open("rb"))
+        contents.check_size(file.filename, file.size)  # or it would be fetched for nothing
         spool = opened.enter_context(self._repository.spool())
         for part in reader:
             spool.write(part)
@@ -80,3 +83,7 @@ def _cost(found: tuple[Member, ...] | str) -> int:
     if isinstance(found, str):
         return len(found) + 500
     return sum(len(member.name) + 200 for member in found) + 500
+
+
+def includeme(config: Configurator) -> None:
+    config.registry["mypi.inside"] = Inside(config.registry["mypi.repository"])
