@@ -86,7 +86,6 @@ def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:
             signature=signature.read_bytes() if signature.is_file() else None,
             attestations=f"[{','.join(attested)}]" if attested else None,
             allow=allow,
-            guessed=True,
         )
         index.publish(submission, actor())
 

@@ -63,12 +63,13 @@ class Publisher:
         )
         artifact = self._inspect(submission, project)
         if artifact.filename.project != project.name:
-            # The archive has the last word on whose it is; but the right was asked for on the project that was named.
-            if not submission.guessed:
+            if submission.settled:
+                named, archived = submission.filename, artifact.filename
                 raise Refused(
-                    f"{submission.filename.text} says inside that it belongs to {artifact.filename.project}, and the "
-                    f"upload says {project.name}; name the one that it is"
+                    f"{named.text} was sent as {named.project} {named.version}, and its archive is "
+                    f"{archived.project} {archived.version}; send it as that"
                 )
+            # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event, owner, only_own=only_own)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
