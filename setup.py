@@ -17,6 +17,7 @@ REQUIRES = [
     "plaster-pastedeploy>=1.0",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
+    "readme-renderer[md]>=46.0",
     # Pyramid 2.1 imports pkg_resources, whose announcement of its end 80.9 prints at every start and every command.
     "setuptools<80.9",
     "tqdm>=4.66",
@@ -31,10 +32,16 @@ ZEO = ["ZEO>=6.0"]
 # psycopg2-binary: RelStorage's own extra builds psycopg2 from source, and it does not know psycopg 3.
 POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
+# Built from source: it needs gcc and the headers of OpenLDAP and SASL, so that the tests of everybody do without it.
+LDAP = ["python-ldap>=3.4.5"]
+
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
+
+OIDC = ["PyJWT[crypto]>=2.10"]
 
 TEST = [
     *ATTESTATIONS,
+    *OIDC,
     *ZEO,
     *POSTGRESQL,
     "coverage>=7.6",
@@ -70,10 +77,17 @@ setup(
     # Follows the symlink mypi/backends; what is a package has an __init__.py.
     packages=find_packages(include=["mypi", "mypi.*"]),
     package_data={
-        "mypi": ["py.typed", "templates/*.jinja2", "static/*", "scaffold/*.ini"],
+        "mypi": ["py.typed", "templates/*.jinja2", "templates/people/*.jinja2", "static/*", "scaffold/*.ini"],
     },
     install_requires=REQUIRES,
-    extras_require={"attestations": ATTESTATIONS, "postgresql": POSTGRESQL, "test": TEST, "zeo": ZEO},
+    extras_require={
+        "attestations": ATTESTATIONS,
+        "ldap": LDAP,
+        "oidc": OIDC,
+        "postgresql": POSTGRESQL,
+        "test": TEST,
+        "zeo": ZEO,
+    },
     entry_points={
         "paste.app_factory": ["main = mypi:main"],
         "paste.server_factory": ["main = mypi.server:factory"],

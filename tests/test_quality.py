@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("commands", "wsgi", "application", "mypi"),
     ("views",),
-    ("resources", "security", "forms"),
-    ("repository", "accounts"),
-    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings"),
-    ("archives", "names", "fields", "options", "rights"),
+    ("resources", "places", "security", "forms", "cookies"),
+    ("upstream",),
+    ("repository", "accounts", "overview"),
+    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
+    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from typing import Any
 
+from pyramid.csrf import get_csrf_token
 from pyramid.request import Request
 
 from ..security import Policy
 from . import links
+
+VERSION = version("mypi")
 
 _HOST = re.compile(r"https?://(\[[^\]]*\]|[^:/]*).*")
 
@@ -25,9 +29,11 @@ def common(request: Request) -> dict[str, Any]:
     request.response.cache_control.private = True
     return {
         "up": links.up(request),
+        "version": VERSION,
         "address": address,
         "host": host,
         "trusted": trusted,
         "who": who.user if who else None,
+        "csrf": get_csrf_token(request) if who else None,
         "administers": policy.may(request, request.root, "manage"),
     }

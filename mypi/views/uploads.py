@@ -17,6 +17,7 @@ from ..forms import Form
 from ..model import Actor
 from ..repository import Submission, check_digests, claimed
 from ..resources import Legacy, Root, Simple, SimpleProject, Uploads
+from ..rights import EVERYONE, OWNERS
 
 REGISTER = ("submit", "submit_pkg_info")
 GONE = {
@@ -71,22 +72,22 @@ def file_upload(context: Uploads, request: Request) -> Response:
     form: Form = request.form
     _check_protocol(form)
     submission = _submission(form)
-    _check_right(request, submission.filename.project)
-    request.repository.publish(submission, actor(request))
+    check_right(request, submission.filename.project)
+    request.repository.publish(submission, actor(request, submission.filename.project))
     return Response("", content_type="text/plain")
 
 
 def register(context: Uploads, request: Request) -> Response:
     """Check the metadata and note the release; never needed before an upload."""
     core = metadata.from_form(request.form.fields)
-    _check_right(request, core.project)
-    request.repository.register(core, actor(request))
+    check_right(request, core.project)
+    request.repository.register(core, actor(request, core.project))
     return Response("", content_type="text/plain")
 
 
 def verify(context: Uploads, request: Request) -> Response:
     """Check the metadata and keep nothing: ``setup.py register --dry-run``."""
-    _check_right(request, metadata.from_form(request.form.fields).project)
+    check_right(request, metadata.from_form(request.form.fields).project)
     return Response("The metadata is good", content_type="text/plain")
 
 
@@ -108,12 +109,14 @@ def list_classifiers(context: Uploads, request: Request) -> Response:
     return Response("\n".join(sorted_classifiers) + "\n", content_type="text/plain", charset="UTF-8")
 
 
-def actor(request: Request) -> Actor:
-    """Say who asks: the user, and the address that the server trusts to be theirs."""
+def actor(request: Request, project: str | None = None) -> Actor:
+    """Say who asks: the user, the address that the server trusts to be theirs, and what a project's rule makes them."""
     who = request.registry["mypi.policy"].offered(request)
     if who is None:
         return Actor(None, request.remote_addr)
-    return Actor(who.user, request.remote_addr, via=who.via, owns=who.is_user)
+    allowed = request.registry["mypi.settings"].rights.on("upload", project) if project else ()
+    only_own = who.is_user and OWNERS in allowed and who.principals.union({EVERYONE}).isdisjoint(allowed)
+    return Actor(who.user, request.remote_addr, via=who.via, owns=who.is_user, only_own=only_own)
 
 
 def _check_protocol(form: Form) -> None:
@@ -121,7 +124,7 @@ def _check_protocol(form: Form) -> None:
         raise HTTPBadRequest("Unknown protocol version; send protocol_version=1")
 
 
-def _check_right(request: Request, project: str) -> None:
+def check_right(request: Request, project: str) -> None:
     """Ask for the right on the project itself; the right to upload at all was asked for before the form was read."""
     place = SimpleProject(Root(request), project)
     allowed = request.has_permission("upload", place)
@@ -152,6 +155,7 @@ def _submission(form: Form) -> Submission:
         sha256=content.digests["sha256"],
         signature=_signature(form),
         attestations=form.one("attestations"),
+        settled=True,
     )
 
 
