@@ -119,7 +119,7 @@ class Files:
         try:
             with self._client.get(site, file.url, {"Accept-Encoding": "identity"}) as answer:
                 _check(answer.status, site, file)
-                flight.fill(answer.stream(_PIECE, decode_content=False), self._most(file))
+                flight.fill(answer.stream(_PIECE), self._most(file))
             flight.land()
             if self._keeps:
                 self._keep(site, name, file, flight)

@@ -140,7 +140,7 @@ class Pages:
         now = self._clock()
         until = now + self._lifetime(answer.headers.get("Cache-Control", ""))
         if answer.status == 200:
-            page = parse(answer.headers.get("Content-Type", ""), body, answer.url or url, name)
+            page = parse(answer.headers.get("Content-Type", ""), body, answer.url, name)
             fresh = replace(kept, page=page, etag=answer.headers.get("ETag", ""), fetched=now, fresh_until=until)
         elif answer.status == 304 and conditional:
             fresh = replace(kept, fetched=now, fresh_until=until)
