@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any
 
 from ..model.remote import Cached, Kept, RemoteFile, Site
-from ..repository import Outside
 from ..store import StoreError
 from .client import Client
 from .errors import Away, Garbage, UpstreamError
@@ -143,8 +142,7 @@ class Files:
     def _fly(self, site: Site, file: RemoteFile, flight: Flight) -> None:
         try:
             with self._client.get(site, file.url, {"Accept-Encoding": "identity"}) as answer:
-                if answer.status != 200:
-                    raise Away(f"{site.name} answers {answer.status} for {file.filename}")
+                _check(answer, site, file)
                 flight.fill(self._steady(answer, file), self._limit, announced(answer))
         except BaseException as exc:
             flight.land(exc)
@@ -162,6 +160,11 @@ class Files:
             if took > GRACE and size < took * SLOWEST:
                 raise Away(f"{file.url} sends less than {SLOWEST:,} bytes a second")
             yield piece
+
+
+def _check(answer: Any, site: Site, file: RemoteFile) -> None:
+    if answer.status != 200:
+        raise Away(f"{site.name} answers {answer.status} for {file.filename}")
 
 
 def announced(answer: Any) -> int | None:

@@ -34,7 +34,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Crowd:
-    """Bounds how many wait for an upstream that says nothing: each holds a thread of the server, which ours need too."""
+    """Bounds how many wait for an upstream that says nothing: each holds a thread of the server, which others need."""
 
     def __init__(self, seats: int) -> None:
         self._seats = threading.BoundedSemaphore(seats)
@@ -179,7 +179,7 @@ class Flight:
             except OSError as exc:
                 if exc.errno not in _NO_ROOM or len(self._spools) > 1:
                     raise
-                self._spools.append((self._written, tempfile.TemporaryFile()))
+                self._spools.append((self._written, tempfile.TemporaryFile()))  # noqa: SIM115 - closed with the flight
                 continue
             rest = rest[done:]
             with self._news:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -35,12 +36,15 @@ class Stream(Protocol):
 
 
 class Shelf:
-    """Finds kept bytes and keeps more, as far as ``space`` allows. Methods may be called from any thread."""
+    """Finds kept bytes and keeps more, as far as ``space`` allows. Methods may be called from any thread.
 
-    def __init__(self, outside: Outside, space: Space, today: Callable[[], str] = lambda: _today()) -> None:
+    ``clock`` gives seconds since 1970.
+    """
+
+    def __init__(self, outside: Outside, space: Space, *, clock: Callable[[], float] = time.time) -> None:
         self._outside = outside
         self._space = space
-        self._today = today
+        self._clock = clock
 
     def known(self, cached: Cached) -> Cached:
         """Return what is known of a name by now."""
@@ -51,7 +55,9 @@ class Shelf:
             return cached
         return held.value if held else cached
 
-    def open(self, cached: Cached, filename: str, digest: str, start: int = 0, stop: int | None = None) -> Volume | None:
+    def open(
+        self, cached: Cached, filename: str, digest: str, start: int = 0, stop: int | None = None
+    ) -> Volume | None:
         """Open bytes of a digest that are kept for a file; None if there are none, or none that are as they were."""
         known = cached.kept.get(filename)
         if known is None or known.digest != digest:
@@ -178,6 +184,9 @@ class Shelf:
         with _logged(f"the use of {filename} cannot be noted"):
             self._outside.edit(cached.site, cached.name, use)
 
+    def _today(self) -> str:
+        return datetime.fromtimestamp(self._clock(), timezone.utc).date().isoformat()
+
 
 class Volume:
     """Pieces of a kept file, whose whole size is known."""
@@ -212,7 +221,3 @@ def _logged(what: str) -> Iterator[None]:
         pass
     except StoreError as exc:
         log.warning("%s: %s", what, exc)
-
-
-def _today() -> str:
-    return datetime.now(timezone.utc).date().isoformat()

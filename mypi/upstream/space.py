@@ -63,7 +63,7 @@ class Space:
 
     def takes(self, size: int) -> bool:
         """Tell whether something of a size may be kept at all."""
-        return self._limit is None or size <= self._limit * _ENOUGH
+        return self._limit is None or size < self._limit * _ENOUGH
 
     def added(self, size: int) -> None:
         """Hear that something was kept, and make room if that was too much. Never fails: the next may do better."""

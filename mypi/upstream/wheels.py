@@ -105,7 +105,7 @@ def _find(data: bytes, entries: int, filename: str) -> CentralEntry:
 def _fits(member: str, filename: str) -> bool:
     """Tell whether the folder is that of the project in the file name, as installers demand."""
     try:
-        return names.project(member.split("-")[0]) == names.project(filename.split("-")[0])
+        return names.project(member.partition("-")[0]) == names.project(filename.partition("-")[0])
     except names.InvalidName:
         return False
 
