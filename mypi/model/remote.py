@@ -69,20 +69,25 @@ class RemotePage:
 
 @dataclass(frozen=True)
 class Kept:
-    """The bytes of an upstream's file in our store: where, how many, whose digest, and the day of their last use."""
+    """The bytes of an upstream's file in our store: where, how many, whose digest, and the day of their last use.
+
+    ``source`` is the digest of the wheel that metadata was read from, "" for what an upstream served as it is.
+    """
 
     key: str
     size: int
     digest: str
     used: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Cached:
     """What is known of a name at one upstream: a document of the store, shared by all nodes.
 
-    ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one. ``fetched`` and
-    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name; that of its metadata ends in ``.metadata``.
+    ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one; ``said`` stands
+    for what it said, and for how that was read. ``fetched`` and ``fresh_until`` are seconds since 1970. ``kept`` is
+    keyed by file name; that of its metadata ends in ``.metadata``.
     For ``sealed`` and ``copied`` see Project.
     """
 
@@ -90,6 +95,7 @@ class Cached:
     name: str
     page: RemotePage | None = None
     etag: str = ""
+    said: str = ""
     fetched: float = 0
     fresh_until: float = 0
     kept: Mapping[str, Kept] = field(default_factory=dict)

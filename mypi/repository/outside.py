@@ -5,14 +5,19 @@ It lies beside what is ours and never in it: no copy and no backup takes it alon
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Iterator
 from typing import IO
 
 from ..model.remote import Cached, RemoteFile
 from ..settings import Settings
-from ..store import NotFound, Reader, Store
+from ..store import Entry, NotFound, Reader, Store
 from . import keys
-from .documents import Change, Documents, Held
+from .documents import Change, Damaged, Documents, Held
+from .reading import stamped
+
+log = logging.getLogger(__name__)
 
 
 class Outside:
@@ -30,20 +35,41 @@ class Outside:
         )
 
     def get(self, site: str, name: str) -> Held[Cached] | None:
-        """Return what is known of a name at an index, None if nothing is. Raises Unavailable, Damaged."""
+        """Return what is known of a name at an index, None if nothing is. Raises Unavailable."""
         try:
             return self._documents.get(keys.outside(site, name))
         except NotFound:
             return None
+        except Damaged as exc:
+            log.warning("%s; it can be lost, and is read anew from its index", exc)
+            return None
+
+    def passing(self, site: str, name: str) -> Cached | None:
+        """Return the same as the store has it now, and remember it not: for who reads all. Raises as ``get``."""
+        try:
+            return self._documents.passing(keys.outside(site, name)).value
+        except NotFound:
+            return None
 
     def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:
-        """Make a change so; see Documents.edit."""
-        return self._documents.edit(keys.outside(site, name), change)
+        """Make a change so; see Documents.edit. A document that is damaged counts as an empty one."""
+        key = keys.outside(site, name)
+        try:
+            return self._documents.edit(key, change)
+        except Damaged:
+            tag = self._catalogue.read(key)[1]
+            empty = Cached(site, name).revised(secrets.token_hex(8))
+            self._catalogue.swap(key, stamped(empty.dump()), tag)
+            return self._documents.edit(key, change)
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield the index and the name of each document, in no promised order."""
         for entry in self._catalogue.list(keys.OUTSIDE):
             yield keys.outside_named_by(entry.key)
+
+    def owner(self, key: str) -> tuple[str, str]:
+        """Return the index and the name to which bytes belong."""
+        return keys.outside_file_of(key)
 
     def add(self, site: str, name: str, file: RemoteFile, source: IO[bytes], size: int) -> str:
         """Keep the bytes of a file under a fresh key and return it. Raises Full, Unavailable."""
@@ -59,7 +85,6 @@ class Outside:
         """Delete bytes that no document names any more. Raises NotFound, Unavailable."""
         self._files.delete(key)
 
-    def bytes(self) -> Iterator[tuple[str, int, float]]:
-        """Yield the key, size and time (seconds since 1970) of all that is kept, whoever names it."""
-        for entry in self._files.list(keys.OUTSIDE_FILES):
-            yield entry.key, entry.size, entry.modified
+    def bytes(self) -> Iterator[Entry]:
+        """Yield all bytes that are kept, whoever names them, in no promised order. Raises Unavailable."""
+        return self._files.list(keys.OUTSIDE_FILES)
