@@ -22,6 +22,7 @@ REQUIRES = [
     "setuptools<80.9",
     "tqdm>=4.66",
     "trove-classifiers",
+    "urllib3>=2.2",
     "waitress>=3.0.2,<4",
     "werkzeug>=3.1",
     "ZODB>=6.0",

@@ -19,6 +19,7 @@ from .rights import EVERYONE, NOBODY
 from .security import Identity, Policy
 from .settings import Settings
 from .store import StoreError
+from .upstream import Upstream
 
 if TYPE_CHECKING:
     from .accounts.oidc.minting import Exchange, Grant
@@ -68,6 +69,8 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
+    upstream = Upstream.of(settings, repository)
+    config.add_request_method(lambda _: upstream, "upstream", property=True)
     overview = Overview(repository)
     config.add_request_method(lambda _: overview, "overview", property=True)
     config.add_traverser(Traverser)

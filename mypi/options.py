@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_USER = re.compile(r"//[^/]*@")
+_USER = re.compile(r"//(?:[^/]*|\S*)@")
 """Whom an address names, perhaps with a password."""
 
 

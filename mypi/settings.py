@@ -14,13 +14,15 @@ from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import directory, options, rights, rules
+from . import directory, options, policies, rights, rules, upstreams
 from .attestations.attesters import Attester, attesters
 from .directory import Directory
 from .options import Option, SettingError
+from .policies import Policies
 from .publishers import Publisher, publishers
 from .rights import Rights, principals, readers
 from .store import Store
+from .upstreams import Upstreams
 
 GROUP = "mypi.backends"
 """The entry point group in which a distribution names its backends."""
@@ -169,6 +171,9 @@ class Settings:
     remote_user: bool
     htpasswd: str | None
     ldap: Directory | None
+    upstream: Upstreams | None
+    private: tuple[str, ...]
+    policy: Policies
     upload_limit: int
     unpacked_limit: int
     refuse: tuple[str, ...]
@@ -186,8 +191,8 @@ class Settings:
         """Read the ``mypi.*`` keys of an ``.ini`` file. Raises SettingError, naming the key and the remedy."""
         values = options.read(TABLE, "mypi.", given, environ)
         chosen = {role: _backend(role, values[role]) for role in ROLES if values[role]}
-        known = [f"mypi.{option.name}" for option in TABLE]
-        known += [f"{directory.PREFIX}{option.name}" for option in directory.TABLE]
+        known = [f"mypi.{option.name}" for option in (*TABLE, *upstreams.TABLE)]
+        known += [f"{each.PREFIX}{option.name}" for each in (directory, policies) for option in each.TABLE]
         known += [f"mypi.{role}.{option.name}" for role, store in chosen.items() for option in store.options]
         patterns = rights.read_patterns(given)
         ruled = tuple(f"mypi.{permission}." for permission in rights.PERMISSIONS)
@@ -200,6 +205,8 @@ class Settings:
         values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
         values["ldap"] = directory.read(given, environ)
+        values["upstream"], values["private"] = upstreams.read(given, environ)
+        values["policy"] = policies.read(given, environ)
         settings = cls(**{**values, "catalogue": None, **stores}, rights=Rights(index, patterns))
         settings._check()
         return settings

@@ -22,8 +22,8 @@ LAYERS = (
     ("resources", "places", "security", "forms", "cookies"),
     ("upstream",),
     ("repository", "accounts", "overview"),
-    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
-    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights"),
+    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents", "upstreams"),
+    ("archives", "directory", "readme", "names", "fields", "options", "policies", "publishers", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mypi import directory, settings
+from mypi import directory, policies, settings, upstreams
 from mypi.artifacts import RELAXABLE
 from mypi.commands import parser
 from mypi.options import Option, variable
@@ -24,6 +24,8 @@ from mypi.server import options as server
 from mypi.testing import StoreContract
 
 Lines = Iterator[str]
+
+TABLES = (*settings.TABLE, *directory.TABLE, *upstreams.TABLE, *policies.TABLE)
 
 _ID = re.compile(r" \(C[0-9]+\)")  # rows of a list that readers do not have
 
@@ -60,7 +62,7 @@ def kind(convert: Callable[[str], object]) -> str:
 
 def kinds() -> Lines:
     """Say what each kind of value is, by the first sentence of its converter."""
-    found = {entry.convert for entry in (*settings.TABLE, *directory.TABLE, *server.OWN, *server.WAITRESS)}
+    found = {entry.convert for entry in (*TABLES, *server.OWN, *server.WAITRESS)}
     found |= {entry.convert for _, backend in backends() for entry in backend.options}
     for convert in sorted(found, key=kind):
         yield f"{kind(convert)}"
@@ -85,6 +87,16 @@ def table() -> Lines:
 def ldap() -> Lines:
     for entry in directory.TABLE:
         yield from option(entry, f"{directory.PREFIX}{entry.name}")
+
+
+def upstream() -> Lines:
+    for entry in upstreams.TABLE:
+        yield from option(entry, f"mypi.{entry.name}")
+
+
+def policy() -> Lines:
+    for entry in policies.TABLE:
+        yield from option(entry, f"{policies.PREFIX}{entry.name}")
 
 
 def backend_options() -> Lines:
@@ -193,6 +205,8 @@ def contract() -> Lines:
 DIRECTIVES: dict[str, Callable[[], Iterable[str]]] = {
     "mypi-settings": table,
     "mypi-ldap": ldap,
+    "mypi-upstream": upstream,
+    "mypi-policy": policy,
     "mypi-backends": backend_options,
     "mypi-server": own_server,
     "mypi-waitress": waitress,

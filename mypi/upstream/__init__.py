@@ -1,0 +1,131 @@
+"""Other indexes behind ours: each name belongs to exactly one side, and this is the only door to theirs (threat 28).
+
+Ours is a name with a project document, and one that ``mypi.private`` matches: nothing about it is ever asked outside,
+also when the store fails. Every other name is theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..model.remote import RemoteFile, Site
+from ..repository import Repository
+from ..rights import matches
+from ..settings import Settings
+from ..store import NotFound
+from ..upstreams import Upstreams
+from .client import Client, Way
+from .errors import Away, Garbage, Unknown, UpstreamError
+from .files import Bytes, Files
+from .pages import Pages, Served
+
+__all__ = ["Away", "Bytes", "Garbage", "Served", "Unknown", "Upstream", "UpstreamError"]
+
+LARGEST_FILE = 16 * 2**30
+"""Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
+
+
+class Upstream:
+    """All upstream indexes of one deployment. Methods may be called from any thread.
+
+    Every method that takes a name takes a canonical one, which ``theirs`` has called theirs. ``clock`` gives seconds
+    since 1970.
+    """
+
+    def __init__(
+        self, settings: Settings, given: Upstreams, repository: Repository, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._private = settings.private
+        self._repository = repository
+        self._sites = {site.name: site for site in given.sites}
+        self.mode = given.mode
+        self.client = Client(
+            Way(
+                timeout=given.timeout,
+                hosts=given.hosts,
+                private_addresses=given.private_addresses,
+                insecure=given.insecure,
+                ca=given.ca,
+                credentials=given.credentials,
+            )
+        )
+        outside = repository.outside
+        self.pages = Pages(self.client, outside, given.sites, seconds=given.cache_seconds, clock=clock)
+        self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
+
+    @classmethod
+    def of(cls, settings: Settings, repository: Repository) -> Upstream | None:
+        """Make it as the settings say, and have it closed with the repository; None if they name no index."""
+        if settings.upstream is None:
+            return None
+        found = cls(settings, settings.upstream, repository)
+        repository.before_close(found.close)
+        return found
+
+    def close(self) -> None:
+        """End what is under way and close what is open."""
+        self.pages.close()
+        self.files.close()
+        self.client.close()
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The indexes, in the order in which they are asked."""
+        return tuple(self._sites.values())
+
+    @property
+    def redirects(self) -> bool:
+        """Whether clients fetch files from the upstream, and not through us."""
+        return self.mode == "redirect"
+
+    def private(self, name: str) -> bool:
+        """Tell whether a name is ours by ``mypi.private``, whether there is a project or not."""
+        return matches(self._private, name)
+
+    def theirs(self, name: str) -> bool:
+        """Tell whether a name is theirs. Raises StoreError: of a store that fails nobody may conclude that."""
+        if self.private(name):
+            return False
+        try:
+            self._repository.project(name)
+        except NotFound:
+            return True
+        return False
+
+    def page(self, name: str) -> Served:
+        """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
+        return self.pages.get(name)
+
+    def known(self, name: str) -> bool:
+        """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""
+        try:
+            self.pages.get(name)
+        except Unknown:
+            return False
+        return True
+
+    def find(self, name: str, token: str, filename: str) -> RemoteFile:
+        """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
+        file = self.pages.get(name).page.file(filename)
+        if file is None or file.token != token:
+            raise NotFound(filename)
+        return file
+
+    def open(self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
+        """Return the bytes of a file. Raises Away, Garbage, StoreError; so does reading them."""
+        cached = self.pages.get(name).cached
+        return self.files.open(self._sites[cached.site], cached, file, start, stop)
+
+    def metadata(self, name: str, file: RemoteFile) -> bytes:
+        """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""
+        if file.metadata is None:
+            raise NotFound(f"{file.filename}.metadata")
+        beside = RemoteFile(
+            filename=f"{file.filename}.metadata",
+            version=file.version,
+            url=f"{file.url}.metadata",
+            digest=file.metadata,
+        )
+        cached = self.pages.get(name).cached
+        return self.files.small(self._sites[cached.site], cached, beside)

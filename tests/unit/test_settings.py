@@ -35,6 +35,9 @@ def test_every_setting_of_the_table_is_a_field():
     assert {option.name for option in TABLE} - set(PERMISSIONS) == set(Settings.__dataclass_fields__) - {
         "rights",
         "ldap",
+        "upstream",
+        "private",
+        "policy",
     }
     assert all(option.sentence.endswith(".") for option in TABLE)
 
