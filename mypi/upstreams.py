@@ -66,7 +66,9 @@ def _address(name: str, url: str) -> str:
     if parts.scheme not in ("https", "http") or not _HOST.match(host):
         raise ValueError(f"{_hidden(url)} is no address of an index; {_WRITE}")
     if "?" in url or "#" in url:
-        raise ValueError(f"the address of {name} has a question or a fragment, after which no name can be put; {_WRITE}")
+        raise ValueError(
+            f"the address of {name} has a question or a fragment, after which no name can be put; {_WRITE}"
+        )
     path = f"{parts.path.rstrip('/')}/"
     if path != "/simple/" and host in _SIMPLE:
         raise ValueError(f"{url} is no index, but {_SIMPLE[host]} is; write that")

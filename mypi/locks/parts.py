@@ -41,9 +41,7 @@ class Wanted:
         return Wanted(self.pins + other.pins, self.passed + other.passed, self.wrong + other.wrong)
 
 
-def pin(
-    name: str, version: str, files: Mapping[str, Iterable[str]] | None = None, hashes: Iterable[str] = ()
-) -> Pin:
+def pin(name: str, version: str, files: Mapping[str, Iterable[str]] | None = None, hashes: Iterable[str] = ()) -> Pin:
     """Put a pin together. Raises InvalidName, InvalidVersion.
 
     >>> pin("Acme.Lib", "1.0-b1", hashes=["SHA256:AB"])

@@ -169,8 +169,8 @@ class Repository:
         """Make a name ours before anything is published under it; see Publisher.take_over."""
         return self._publisher.take_over(name, display, reason, self._event(by))
 
-    def before_begin(self, check: Callable[[str], None]) -> None:
-        """Have ``check`` called with the canonical name of each project that an upload is about to begin.
+    def before_begin(self, check: Callable[[str, str], None]) -> None:
+        """Have ``check`` called before an upload or a registration begins a project, with its canonical and shown name.
 
         What it raises refuses the upload, of which nothing is stored yet. It is asked last, and not for a project that
         exists.

@@ -6,6 +6,7 @@ It lies beside what is ours and never in it: no copy and no backup takes it alon
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 from ..model.remote import Cached, RemoteFile
@@ -58,6 +59,11 @@ class Outside:
     def drop(self, key: str) -> None:
         """Delete bytes that no document names any more. Raises NotFound, Unavailable."""
         self._files.delete(key)
+
+    def forget(self, site: str, name: str) -> None:
+        """Forget what is known of a name at an index; its bytes must be dropped before. Raises Unavailable."""
+        with suppress(NotFound):
+            self._catalogue.delete(keys.outside(site, name))
 
     def bytes(self) -> Iterator[tuple[str, int, float]]:
         """Yield the key, size and time (seconds since 1970) of all that is kept, whoever names it."""

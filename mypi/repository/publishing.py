@@ -42,7 +42,7 @@ class Publisher:
         self._catalogue = catalogue
         self._settings = settings
         self._limits = Limits(unpacked=settings.unpacked_limit)
-        self.check_new: Callable[[str], None] = lambda name: None
+        self.check_new: Callable[[str, str], None] = lambda name, display: None
 
     def publish(
         self, submission: Submission, event: Event, owner: str | None = None, *, only_own: bool = False
@@ -73,7 +73,7 @@ class Publisher:
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event, owner, only_own=only_own)
         if not project.exists:
-            self.check_new(project.name)
+            self.check_new(project.name, artifact.core.name)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
         return self._store(submission, artifact, given, project, (event, owner, only_own))
@@ -136,7 +136,7 @@ class Publisher:
         project = self._catalogue.present(core.project)
         project.register(str(core.version), core.summary or "", event)
         if not project.exists:
-            self.check_new(core.project)
+            self.check_new(core.project, core.name)
             self._catalogue.announce(core.project, core.name)
         return self._catalogue.edit(
             core.project,

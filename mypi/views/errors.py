@@ -28,6 +28,8 @@ from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
+from ..upstream import Taken as TakenElsewhere
+from ..upstream import Unasked
 from . import links
 from .common import common
 
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Taken, 409),
+    (TakenElsewhere, 403),  # twine --skip-existing takes 409 for "is there already"
+    (Unasked, 503),
     (Closed, 403),
     (Missing, 404),
     (NotFound, 404),
@@ -150,6 +154,8 @@ def _public(exc: Exception) -> str:
         return "The users of this index cannot be read now; tell its operator"
     if isinstance(exc, Full):
         return "The store of this index is full; nothing was published. Tell its operator"
+    if isinstance(exc, Unasked):
+        return str(exc)
     if isinstance(exc, Moved):
         return "This index is moving to another place and takes no changes here; ask its operator for the new address"
     if isinstance(exc, Unavailable):
