@@ -55,9 +55,9 @@ def gitlab(origin: str) -> dict[str, str]:
 
 
 class Authority:
-    """A certificate authority, and the certificate of a server on loopback, in files."""
+    """A certificate authority, and the certificate of a server on loopback, in files; perhaps of further names."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         self.ca = folder / "ca.pem"
         self.chain = folder / "server.pem"
         own, name = ec.generate_private_key(ec.SECP256R1()), _name("an authority of the tests")
@@ -65,7 +65,7 @@ class Authority:
         self.ca.write_bytes(_pem(root))
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            [*map(x509.DNSName, ("localhost", *more)), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
         own_pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

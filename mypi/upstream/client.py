@@ -75,6 +75,7 @@ class Client:
             try:
                 location = answer.headers.get("Location") if answer.status in (301, 302, 303, 307, 308) else None
                 if location is None:
+                    answer.url = url
                     with _faults(url):
                         yield answer
                     return
