@@ -45,7 +45,7 @@ def take_over(arguments: argparse.Namespace) -> int:
 
 
 def _known(index: Repository, own: Settings, name: str) -> str:
-    """Return a sentence if the name was taken over before, "" if it is to be. Raises CommandError if it is ours else."""
+    """Return a sentence if a name was taken over before, "" if it can be now. Raises CommandError if it is ours."""
     pattern = next((each for each in own.private if matches((each,), name)), None)
     if pattern:
         raise CommandError(f"{name} is ours already, by mypi.private = {pattern}; nothing was changed")

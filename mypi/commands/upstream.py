@@ -76,7 +76,7 @@ def warm(arguments: argparse.Namespace) -> int:
     with repository(arguments) as index:
         upstream = Upstream.of(own, index)
         assert upstream is not None  # refused before
-        tasks = []
+        tasks: list[warming.Task] = []
         for planned in warming.plan(upstream, wanted.pins, jobs=arguments.jobs):
             tasks += planned.tasks
             problems += planned.problems

@@ -31,7 +31,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class Wanted:
-    """All that a lock file wants. ``passed`` are those that come from no index, ``wrong`` sentences about the others."""
+    """All that a lock file wants; ``passed`` is what comes from no index, ``wrong`` are sentences about the rest."""
 
     pins: tuple[Pin, ...] = ()
     passed: tuple[str, ...] = ()

@@ -64,21 +64,19 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _line(line: str) -> Wanted:
-    if _EDITABLE.match(line):
-        return Wanted(passed=(line,))
     if line.startswith("-"):
-        return Wanted()  # where and how pip is to look; constraints require nothing
+        # Others say where and how pip is to look; constraints require nothing.
+        return Wanted(passed=(line,) if _EDITABLE.match(line) else ())
     text = _OPTIONS.sub("", line)
     try:
         requirement = Requirement(text)
+        if requirement.url:
+            return Wanted(passed=(text,))
+        return Wanted(pins=(_pin(requirement, line),))
     except InvalidRequirement as exc:
         if _PLACE.match(text):
             return Wanted(passed=(text,))
         return Wanted(wrong=(f"{text}: no requirement ({str(exc).splitlines()[0]})",))
-    if requirement.url:
-        return Wanted(passed=(text,))
-    try:
-        return Wanted(pins=(_pin(requirement, line),))
     except (LockError, InvalidName, InvalidVersion) as exc:
         return Wanted(wrong=(f"{text}: {exc}",))
 

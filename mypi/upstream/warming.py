@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..locks import Pin
@@ -134,11 +135,12 @@ def _fetched(upstream: Upstream, task: Task, moved: Callable[[int], None]) -> Fe
     digests = {each: hashlib.new(each.partition(":")[0], usedforsecurity=False) for each in task.hashes}
     size = 0
     try:
-        for piece in upstream.open(task.name, task.file).pieces:
-            for digest in digests.values():
-                digest.update(piece)
-            size += len(piece)
-            moved(len(piece))
+        with closing(upstream.open(task.name, task.file).pieces) as pieces:
+            for piece in pieces:
+                for digest in digests.values():
+                    digest.update(piece)
+                size += len(piece)
+                moved(len(piece))
     except (UpstreamError, StoreError, OSError) as exc:
         return Fetched(task, size, f"{task.file.filename}: {exc}")
     return Fetched(task, size, _wrong(task, {each: digest.hexdigest() for each, digest in digests.items()}))
