@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,12 +17,11 @@ from packaging.pylock import is_valid_pylock_path
 from . import requirements, tables
 from .parts import LockError, Pin, Wanted
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["LockError", "Pin", "Wanted", "read"]
+
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+"""Python's own reader of TOML; tomli is the same for 3.10."""
 
 
 def read(path: Path) -> Wanted:

@@ -112,7 +112,10 @@ name = "acme-lib"
 version = "1.0"
 index = "https://pypi.org/simple"
 sdist = {{ url = "https://x/acme_lib-1.0.tar.gz", hashes = {{ sha256 = "{"a" * 64}" }} }}
-wheels = [{{ name = "acme_lib-1.0-py3-none-any.whl", url = "https://x/y", hashes = {{ sha256 = "{"b" * 64}", sha512 = "{"c" * 128}" }} }}]
+[[packages.wheels]]
+name = "acme_lib-1.0-py3-none-any.whl"
+url = "https://x/y"
+hashes = {{ sha256 = "{"b" * 64}", sha512 = "{"c" * 128}" }}
 [[packages]]
 name = "near"
 directory = {{ path = "near" }}
