@@ -19,10 +19,10 @@ from ..model import ModelError
 from ..names import InvalidName, InvalidVersion
 from ..repository import Refused, Repository, Submission
 from ..store import CHUNK
-from ..upstream import Taken, Unasked, Upstream
+from ..upstream import Theirs, Unasked, Upstream
 from .configuration import CommandError, actor, repository, settings
 
-REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, Taken, Unasked, OSError)
+REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, Theirs, Unasked, OSError)
 
 ATTESTATIONS = (".publish.attestation", ".slsa.attestation")
 """What signing tools add to a file's name, where they write an attestation of it."""
@@ -84,7 +84,7 @@ def _look_elsewhere(index: Repository, arguments: argparse.Namespace) -> None:
     def take_over(name: str, display: str) -> None:
         try:
             upstream.check_new(name)
-        except (Taken, Unasked):
+        except (Theirs, Unasked):
             index.take_over(name, display, "import --takeover", actor())
 
     index.before_begin(take_over)

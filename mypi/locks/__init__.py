@@ -17,7 +17,6 @@ from packaging.pylock import is_valid_pylock_path
 from . import requirements, tables
 from .parts import LockError, Pin, Wanted
 
-
 __all__ = ["LockError", "Pin", "Wanted", "read"]
 
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

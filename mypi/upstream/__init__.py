@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..model.remote import Cached, RemoteFile, Site
+from ..model.remote import RemoteFile, Site
 from ..repository import Repository
 from ..settings import Settings
 from ..store import NotFound
@@ -17,10 +17,10 @@ from ..upstreams import Upstreams
 from .client import Client, Way
 from .errors import Away, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
-from .names import Names, Taken, Unasked
+from .names import Names, Theirs, Unasked
 from .pages import Pages, Served
 
-__all__ = ["Away", "Bytes", "Garbage", "Served", "Taken", "Unasked", "Unknown", "Upstream", "UpstreamError"]
+__all__ = ["Away", "Bytes", "Garbage", "Served", "Theirs", "Unasked", "Unknown", "Upstream", "UpstreamError"]
 
 LARGEST_FILE = 16 * 2**30
 """Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
@@ -52,7 +52,9 @@ class Upstream:
             )
         )
         outside = repository.outside
-        self.pages = Pages(self.client, outside, given.sites, seconds=given.cache_seconds, clock=clock)
+        self.pages = Pages(
+            self.client, outside, given.sites, seconds=given.cache_seconds, timeout=given.timeout, clock=clock
+        )
         self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
 
     @classmethod
@@ -88,6 +90,10 @@ class Upstream:
         """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
         return self.pages.get(name)
 
+    def kept(self, name: str) -> Served | None:
+        """Return the page that is kept of a name of theirs, without asking any index. Raises StoreError."""
+        return self.pages.kept(name)
+
     def has(self, name: str) -> str | None:
         """Name the index that has a project of that name, None if none has. Raises as ``page``."""
         try:
@@ -95,13 +101,8 @@ class Upstream:
         except Unknown:
             return None
 
-    def kept(self, name: str) -> Cached | None:
-        """Return what is kept of a name at the index that has it, without asking any. Raises StoreError."""
-        known = (self.pages.known(site, name) for site in self.sites)
-        return next((each for each in known if each and each.page), None)
-
     def check_new(self, name: str) -> None:
-        """Refuse to begin a project whose name another index has. Raises Taken, Unasked, StoreError."""
+        """Refuse to begin a project whose name another index has. Raises Theirs, Unasked, StoreError."""
         self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:

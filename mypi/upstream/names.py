@@ -13,7 +13,7 @@ from ..store import NotFound
 from .errors import Away, Garbage, UpstreamError
 
 
-class Taken(UpstreamError):
+class Theirs(UpstreamError):
     """A project cannot begin here, for another index has one of its name (403)."""
 
 
@@ -47,7 +47,7 @@ class Names:
     def check_new(self, name: str, owner: Callable[[str], str | None]) -> None:
         """Refuse to begin a project whose name another index has; ``owner`` names that index, or None.
 
-        Raises Taken, Unasked, StoreError.
+        Raises Theirs, Unasked, StoreError.
         """
         if not self.theirs(name):
             return
@@ -59,7 +59,7 @@ class Names:
                 f"try again later. An operator can make it ours unasked: mypi takeover {name}, or mypi.private"
             ) from exc
         if found:
-            raise Taken(
+            raise Theirs(
                 f"{found} has a project {name}, and a name is either ours or theirs; choose another. An operator can "
                 f"make it ours: mypi takeover {name}, or mypi.private"
             )

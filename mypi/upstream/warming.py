@@ -65,7 +65,7 @@ def unkept(upstream: Upstream, tasks: Iterable[Task]) -> Iterator[str]:
     upstream.close()
     for task in tasks:
         served = upstream.kept(task.name)
-        if served is None or task.file.filename not in served.kept:
+        if served is None or task.file.filename not in served.cached.kept:
             yield f"{task.file.filename} came and is not kept; is mypi.upstream.limit too small, or the store full?"
 
 
