@@ -157,8 +157,6 @@ def _public(exc: Exception) -> str:
         return "The users of this index cannot be read now; tell its operator"
     if isinstance(exc, Full):
         return "The store of this index is full; nothing was published. Tell its operator"
-    if isinstance(exc, Unasked):
-        return str(exc)
     if isinstance(exc, Moved):
         return "This index is moving to another place and takes no changes here; ask its operator for the new address"
     if isinstance(exc, Unavailable):
