@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from ..model.remote import RemoteFile, Site
 from ..repository import Repository
@@ -15,12 +16,27 @@ from ..settings import Settings
 from ..store import NotFound
 from ..upstreams import Upstreams
 from .client import Client, Way
-from .errors import Away, Garbage, Unknown, UpstreamError
+from .errors import Away, Busy, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
+from .metadata import Metadata
 from .names import Names, Theirs, Unasked
 from .pages import Pages, Served
+from .shelf import Shelf
+from .space import Space
 
-__all__ = ["Away", "Bytes", "Garbage", "Served", "Theirs", "Unasked", "Unknown", "Upstream", "UpstreamError"]
+__all__ = [
+    "Away",
+    "Busy",
+    "Bytes",
+    "Garbage",
+    "Served",
+    "Space",
+    "Theirs",
+    "Unasked",
+    "Unknown",
+    "Upstream",
+    "UpstreamError",
+]
 
 LARGEST_FILE = 16 * 2**30
 """Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
@@ -55,7 +71,10 @@ class Upstream:
         self.pages = Pages(
             self.client, outside, given.sites, seconds=given.cache_seconds, timeout=given.timeout, clock=clock
         )
-        self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
+        self.space = Space(outside, given.limit, clock=clock)
+        shelf = Shelf(outside, self.space, clock=clock)
+        self.files = Files(self.client, shelf, repository.spool, limit=LARGEST_FILE, patience=given.timeout)
+        self._metadata = Metadata(self.client, shelf, self.files, patience=given.timeout)
 
     @classmethod
     def of(cls, settings: Settings, repository: Repository) -> Upstream | None:
@@ -117,15 +136,12 @@ class Upstream:
         cached = self.pages.get(name).cached
         return self.files.open(self._sites[cached.site], cached, file, start, stop)
 
+    def location(self, file: RemoteFile) -> str:
+        """Return where clients get a file themselves where they are to; nobody's credentials are in it."""
+        parts = urlsplit(file.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def metadata(self, name: str, file: RemoteFile) -> bytes:
         """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""
-        if file.metadata is None:
-            raise NotFound(f"{file.filename}.metadata")
-        beside = RemoteFile(
-            filename=f"{file.filename}.metadata",
-            version=file.version,
-            url=f"{file.url}.metadata",
-            digest=file.metadata,
-        )
         cached = self.pages.get(name).cached
-        return self.files.small(self._sites[cached.site], cached, beside)
+        return self._metadata.get(self._sites[cached.site], cached, file)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..model.remote import Cached
 from ..repository import Outside, in_threads
-from ..store import NotFound
+from .space import Space
 
 _AT_ONCE = 8
 
@@ -27,14 +26,9 @@ class Holding:
 
 def holdings(outside: Outside) -> Iterator[Holding]:
     """Yield what is kept of each name, in no promised order. Raises StoreError."""
-
-    def held(place: tuple[str, str]) -> Holding | None:
-        found = outside.get(*place)
-        return _holding(found.value) if found else None
-
-    for each in in_threads(held, outside.names(), _AT_ONCE):
-        if each:
-            yield each
+    for found in in_threads(lambda place: outside.passing(*place), outside.names(), _AT_ONCE, name="mypi-upstream"):
+        if found:
+            yield _holding(found)
 
 
 def _holding(cached: Cached) -> Holding:
@@ -49,40 +43,15 @@ def _holding(cached: Cached) -> Holding:
     )
 
 
-def drop_files(outside: Outside, site: str, name: str) -> int:
-    """Drop all files of a name at an index; return how many bytes that were. Raises StoreError."""
-    dropped: dict[str, int] = {}
-
-    def without(present: Cached) -> Cached:
-        # From now on nobody begins to read them; who reads already ends well, or is told that they are gone.
-        dropped.update((kept.key, kept.size) for kept in present.kept.values())
-        return replace(present, kept={}) if present.kept else present
-
-    outside.edit(site, name, without)
-    for key in dropped:
-        with contextlib.suppress(NotFound):
-            outside.drop(key)
-    return sum(dropped.values())
-
-
 def forget(outside: Outside, name: str | None = None) -> int:
     """Drop all that is kept of a name at every index, or of all names; return how many bytes that were.
 
     Raises StoreError.
     """
-    freed = 0
+    space = Space(outside, None)
+    freed = space.empty(name).freed
     for site, each in list(outside.names()):
         if name in (None, each):
-            freed += drop_files(outside, site, each)
             outside.forget(site, each)
-    return freed if name else freed + _drop_strays(outside)
-
-
-def _drop_strays(outside: Outside) -> int:
-    """Drop bytes that no document names: one whose writing failed. A file that just came is fetched once more."""
-    freed = 0
-    for key, size, _ in list(outside.bytes()):
-        with contextlib.suppress(NotFound):
-            outside.drop(key)
-            freed += size
-    return freed
+    # Bytes that no document names: one that just came is fetched once more.
+    return freed if name else freed + space.sweep(grace=0).freed
