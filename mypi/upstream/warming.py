@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from packaging.version import Version
+
 from ..locks import Pin
 from ..model.remote import RemoteFile, RemotePage
 from ..repository import in_threads
@@ -88,7 +90,8 @@ def _planned(upstream: Upstream, pin: Pin) -> Planned:
         return Planned(pin, problems=(f"{pin.name} {pin.version}: {exc}",))
     if pin.files:
         return _by_name(pin, page)
-    return _by_version(pin, [file for file in page.files if file.version == pin.version])
+    version = Version(pin.version)
+    return _by_version(pin, [file for file in page.files if Version(file.version) == version])
 
 
 def _by_name(pin: Pin, page: RemotePage) -> Planned:
