@@ -17,6 +17,7 @@ from ..model import File, Project
 from ..repository import Held, Repository
 from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
+from ..upstream import Unknown
 from . import links
 from .releases import Release, newest, releases
 from .rendered import as_json, respond
@@ -27,7 +28,7 @@ def document(context: JsonDocument, request: Request) -> Response:
 
     404 for an unknown project or version, and for one in quarantine, as on PyPI.
     """
-    held: Held[Project] = request.repository.project(context.project)
+    held = _held(context, request)
     project = held.value
     release = _release(project, context)
     away = links.to_canonical(request, slash=False)
@@ -50,6 +51,24 @@ def document(context: JsonDocument, request: Request) -> Response:
     response = respond(request, ("pypi", base, project.name, of, held.tag), "application/json", draw)
     response.headers["X-PyPI-Last-Serial"] = str(len(project.history))
     return response
+
+
+def _held(context: JsonDocument, request: Request) -> Held[Project]:
+    """Read a project of ours. An upstream's has no description here: it would take a file of it to tell.
+
+    Renovate and bandersnatch go on to the Simple API at a 404.
+    """
+    try:
+        found: Held[Project] = request.repository.project(context.project)
+    except NotFound as exc:
+        if request.upstream is None or not request.upstream.theirs(context.project):
+            raise
+        sites = " or ".join(site.name for site in request.upstream.sites)
+        raise Unknown(
+            f"{context.project} is no project of this index, and the older JSON describes no other; if {sites} has it, "
+            f"the Simple API has it here too: {links.address(request)}/simple/{context.project}/"
+        ) from exc
+    return found
 
 
 def _release(project: Project, context: JsonDocument) -> Release:
