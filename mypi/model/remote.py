@@ -81,8 +81,9 @@ class Kept:
 class Cached:
     """What is known of a name at one upstream: a document of the store, shared by all nodes.
 
-    ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one. ``fetched`` and
-    ``fresh_until`` are seconds since 1970. ``kept`` is keyed by file name; that of its metadata ends in ``.metadata``.
+    ``page`` is None if the upstream does not know the name. ``etag`` is the upstream's, "" without one; ``said`` stands
+    for what it said, and for how that was read. ``fetched`` and ``fresh_until`` are seconds since 1970. ``kept`` is
+    keyed by file name; that of its metadata ends in ``.metadata``.
     For ``sealed`` and ``copied`` see Project.
     """
 
@@ -90,6 +91,7 @@ class Cached:
     name: str
     page: RemotePage | None = None
     etag: str = ""
+    said: str = ""
     fetched: float = 0
     fresh_until: float = 0
     kept: Mapping[str, Kept] = field(default_factory=dict)

@@ -5,6 +5,8 @@ It lies beside what is ours and never in it: no copy and no backup takes it alon
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Iterator
 from typing import IO
 
@@ -12,7 +14,10 @@ from ..model.remote import Cached, RemoteFile
 from ..settings import Settings
 from ..store import NotFound, Reader, Store
 from . import keys
-from .documents import Change, Documents, Held
+from .documents import Change, Damaged, Documents, Held
+from .reading import stamped
+
+log = logging.getLogger(__name__)
 
 
 class Outside:
@@ -30,15 +35,25 @@ class Outside:
         )
 
     def get(self, site: str, name: str) -> Held[Cached] | None:
-        """Return what is known of a name at an index, None if nothing is. Raises Unavailable, Damaged."""
+        """Return what is known of a name at an index, None if nothing is. Raises Unavailable."""
         try:
             return self._documents.get(keys.outside(site, name))
         except NotFound:
             return None
+        except Damaged as exc:
+            log.warning("%s; it can be lost, and is read anew from its index", exc)
+            return None
 
     def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:
-        """Make a change so; see Documents.edit."""
-        return self._documents.edit(keys.outside(site, name), change)
+        """Make a change so; see Documents.edit. A document that is damaged counts as an empty one."""
+        key = keys.outside(site, name)
+        try:
+            return self._documents.edit(key, change)
+        except Damaged:
+            tag = self._catalogue.read(key)[1]
+            empty = Cached(site, name).revised(secrets.token_hex(8))
+            self._catalogue.swap(key, stamped(empty.dump()), tag)
+            return self._documents.edit(key, change)
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield the index and the name of each document, in no promised order."""

@@ -51,7 +51,9 @@ class Upstream:
             )
         )
         outside = repository.outside
-        self.pages = Pages(self.client, outside, given.sites, seconds=given.cache_seconds, clock=clock)
+        self.pages = Pages(
+            self.client, outside, given.sites, seconds=given.cache_seconds, timeout=given.timeout, clock=clock
+        )
         self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
 
     @classmethod
@@ -96,6 +98,10 @@ class Upstream:
     def page(self, name: str) -> Served:
         """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
         return self.pages.get(name)
+
+    def kept(self, name: str) -> Served | None:
+        """Return the page that is kept of a name of theirs, without asking any index. Raises StoreError."""
+        return self.pages.kept(name)
 
     def known(self, name: str) -> bool:
         """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""

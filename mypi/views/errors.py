@@ -28,6 +28,7 @@ from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
+from ..upstream import Unknown, UpstreamError
 from . import links
 from .common import common
 
@@ -37,6 +38,8 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Taken, 409),
     (Closed, 403),
     (Missing, 404),
+    (Unknown, 404),
+    (UpstreamError, 502),  # never 404, at which installers look elsewhere
     (NotFound, 404),
     (Full, 507),
     (StoreError, 503),
@@ -63,8 +66,8 @@ def refused(exc: Exception, request: Request) -> Response:
     """Answer an error of ours by the table."""
     code = status(exc)
     if code >= 500:
-        # A seal was asked for: every upload that meets it is one line, and no sign of a fault.
-        level, cause = (logging.WARNING, None) if isinstance(exc, Moved) else (logging.ERROR, exc)
+        # A seal was asked for, and another index is not ours to mend: one line each, and no sign of a fault.
+        level, cause = (logging.WARNING, None) if isinstance(exc, (Moved, UpstreamError)) else (logging.ERROR, exc)
         log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
         answer = _answer(request, code, _public(exc))
         answer.headers["Retry-After"] = RETRY_AFTER
@@ -145,7 +148,9 @@ def _nothing(request: Request) -> str:
 
 
 def _public(exc: Exception) -> str:
-    """Say what a client may know of a failure: no path, no cause."""
+    """Say what a client may know of a failure: no path, no cause; of another index's, all that is known."""
+    if isinstance(exc, UpstreamError):
+        return str(exc)
     if isinstance(exc, AccountError):
         return "The users of this index cannot be read now; tell its operator"
     if isinstance(exc, Full):

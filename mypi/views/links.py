@@ -10,6 +10,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ..model import File, Project
+from ..model.remote import RemoteFile
 
 
 class Redirect(Response):  # type: ignore[misc] # WebOb has no types
@@ -48,6 +49,11 @@ def login(request: Request) -> str:
 def file(up: str, project: Project, file: File, *, place: str = "files") -> str:
     """Return the link to a file; its last segment is the file name (A4.2). ``place`` may be PyPI's, ``packages``."""
     return f"{up}{place}/{project.name}/{file.token}/{quote(file.filename, safe='')}"
+
+
+def remote_file(up: str, project: str, file: RemoteFile) -> str:
+    """Return our link to an upstream's file, which is as permanent as one to ours: it is made of the file's digest."""
+    return f"{up}files/{project}/{file.token}/{quote(file.filename, safe='')}"
 
 
 def release(up: str, project: str, version: str) -> str:

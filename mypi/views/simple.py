@@ -15,7 +15,10 @@ from ..model import Names, Project
 from ..repository import Held
 from ..resources import BareProject, Simple, SimpleProject
 from ..security import Visible, visible
+from ..store import NotFound
+from ..upstream import Served
 from . import links
+from .listed import ours, theirs
 from .negotiation import FORMS, JSON, negotiate
 from .rendered import as_json, respond
 
@@ -28,19 +31,42 @@ def index_page(context: Simple, request: Request) -> Response:
     held = request.repository.names()
     names = held.value if held else Names()
     seen = visible(request)
-    return _respond(request, held, lambda form, up, secure: _index(names, seen, form), seen.key)
+    return _respond(request, held.tag if held else "", lambda form, up, secure: _index(names, seen, form), seen.key)
 
 
 def project_page(context: SimpleProject | BareProject, request: Request) -> Response:
     """List a project's files (A4, A5); 404 for an unknown one (A1.4).
 
-    Also at the root, for ``pip install -i http://host NAME``.
+    Also at the root, for ``pip install -i http://host NAME``. A name that is not ours is an upstream's, if there is
+    one; of ours nothing is ever asked there (threat 28).
     """
-    held: Held[Project] = request.repository.project(context.project)
-    return _respond(request, held, lambda form, up, secure: _project(held.value, form, up, secure))
+    try:
+        held: Held[Project] = request.repository.project(context.project)
+    except NotFound:
+        if request.upstream is None or not request.upstream.theirs(context.project):
+            raise
+        return _relayed(context.project, request)
+    return _respond(request, held.tag, lambda form, up, secure: _page(ours(held.value, form, up, secure), form))
 
 
-def _respond(request: Request, held: Held[Any] | None, draw: Any, seen: str = "") -> Response:
+def _relayed(name: str, request: Request) -> Response:
+    """List the files of an upstream's project, with links to here.
+
+    Clients come to us for the bytes even where they are to fetch them from the upstream: what it wants to see for
+    them, such as a signature in the query, would break the address of the metadata, which pip makes by adding to the
+    file's (A5.5), and our own credentials stay with us (E3).
+    """
+    away = links.to_canonical(request)
+    if away:
+        return away
+    served: Served = request.upstream.page(name)
+    response = _respond(request, f"upstream {served.tag}", lambda form, up, _: _page(theirs(served.page, up), form))
+    if served.stale:
+        response.headers["Warning"] = '110 - "Response is Stale"'
+    return response
+
+
+def _respond(request: Request, tag: str, draw: Any, seen: str = "") -> Response:
     form = negotiate(request.headers.get("Accept"), request.GET.get("format"))
     if form is None:
         raise HTTPNotAcceptable(f"None of the types asked for is served here; accept one of {', '.join(FORMS)}")
@@ -50,7 +76,7 @@ def _respond(request: Request, held: Held[Any] | None, draw: Any, seen: str = ""
     # Nothing but an absolute https address may stand in data-provenance (A4.10); JSON takes a relative one.
     address = links.address(request)
     secure = f"{address}/" if form != JSON and address.startswith("https:") else ""
-    key = (request.path_info, held.tag if held else "", form, secure, seen)
+    key = (request.path_info, tag, form, secure, seen)
     content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
     return respond(request, key, content_type, lambda: draw(form, links.up(request), secure), vary=("Accept",))
 
@@ -71,42 +97,10 @@ def _listed(display: str) -> dict[str, Any]:
     return {"name": display, "_last-serial": 0}
 
 
-def _project(project: Project, form: str, up: str, secure: str) -> bytes:
+def _page(listed: dict[str, Any], form: str) -> bytes:
     if form == JSON:
-        return _json(_project_json(project, up))
-    signed = any(file.signed for file in project.live)
-    files = [
-        (
-            links.file(up, project, file),
-            file,
-            links.provenance(secure, project, file) if secure and file.provenance else None,
-        )
-        for file in project.live
-    ]
-    return _html("simple_project", {"project": project, "files": files, "signed": signed})
-
-
-def _project_json(project: Project, up: str) -> dict[str, Any]:
-    status = {"status": project.status} | ({"reason": project.status_reason} if project.status_reason else {})
-    files = []
-    for file in project.live:
-        entry: dict[str, Any] = {
-            "filename": file.filename,
-            "url": links.file(up, project, file),
-            "hashes": {"sha256": file.sha256},
-            "size": file.size,
-            "upload-time": file.uploaded,
-            "yanked": (file.yanked or True) if file.yanked is not None else False,
-            "core-metadata": {"sha256": file.core_metadata} if file.core_metadata else False,
-        }
-        if file.requires_python is not None:
-            entry["requires-python"] = file.requires_python
-        if file.signed:
-            entry["gpg-sig"] = True
-        if file.provenance:
-            entry["provenance"] = links.provenance(up, project, file)
-        files.append(entry)
-    return {"name": project.name, "versions": list(project.versions), "files": files, "project-status": status}
+        return _json(listed)
+    return _html("simple_project", {"project": listed, "signed": any("gpg-sig" in file for file in listed["files"])})
 
 
 def _json(value: dict[str, Any]) -> bytes:
