@@ -15,6 +15,7 @@ from ..options import SettingError
 from ..store import NotFound, StoreError
 from . import (
     changing,
+    explaining,
     groups,
     history,
     importing,
@@ -32,7 +33,7 @@ from . import (
 from .configuration import CommandError
 
 MODULES = (
-    *(serving, listing, changing, importing, sweeping, packing, verifying, moving),
+    *(serving, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
     *(users, groups, tokens, owners, history, passwords),
 )
 

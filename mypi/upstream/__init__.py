@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from ..model.remote import RemoteFile, Site
 from ..repository import Repository
@@ -19,8 +21,21 @@ from .client import Client, Way
 from .errors import Away, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
 from .pages import Pages, Served
+from .policy import Hidden, HiddenByPolicy
+from .screen import Screen, readable
 
-__all__ = ["Away", "Bytes", "Garbage", "Served", "Unknown", "Upstream", "UpstreamError"]
+__all__ = [
+    "Away",
+    "Bytes",
+    "Garbage",
+    "Hidden",
+    "HiddenByPolicy",
+    "Screen",
+    "Served",
+    "Unknown",
+    "Upstream",
+    "UpstreamError",
+]
 
 LARGEST_FILE = 16 * 2**30
 """Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
@@ -34,8 +49,15 @@ class Upstream:
     """
 
     def __init__(
-        self, settings: Settings, given: Upstreams, repository: Repository, *, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        given: Upstreams,
+        repository: Repository,
+        *,
+        screen: Screen | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self.screen = screen or Screen(settings.policy, clock=clock)
         self._private = settings.private
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
@@ -57,11 +79,11 @@ class Upstream:
         self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
 
     @classmethod
-    def of(cls, settings: Settings, repository: Repository) -> Upstream | None:
+    def of(cls, settings: Settings, repository: Repository, screen: Screen | None = None) -> Upstream | None:
         """Make it as the settings say, and have it closed with the repository; None if they name no index."""
         if settings.upstream is None:
             return None
-        found = cls(settings, settings.upstream, repository)
+        found = cls(settings, settings.upstream, repository, screen=screen)
         repository.before_close(found.close)
         return found
 
@@ -96,12 +118,20 @@ class Upstream:
         return False
 
     def page(self, name: str) -> Served:
-        """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
-        return self.pages.get(name)
+        """Return what the policy shows of a name of theirs; no index is asked about one that is denied whole.
+
+        Raises HiddenByPolicy, Unknown, Away, Garbage, StoreError.
+        """
+        self.screen.check(name)
+        return self._screened(self.pages.get(name))
 
     def kept(self, name: str) -> Served | None:
-        """Return the page that is kept of a name of theirs, without asking any index. Raises StoreError."""
-        return self.pages.kept(name)
+        """Return what the policy shows of the page that is kept of a name of theirs, without asking any index.
+
+        Raises StoreError.
+        """
+        served = self.pages.kept(name)
+        return self._screened(served) if served else None
 
     def known(self, name: str) -> bool:
         """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""
@@ -113,9 +143,12 @@ class Upstream:
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
         """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
-        file = self.pages.get(name).page.file(filename)
+        self.screen.check(name)
+        served = self.pages.get(name)
+        file = served.page.file(filename)
         if file is None or file.token != token:
             raise NotFound(filename)
+        self.screen.check_file(name, file, self.licences(served).get(file.version, "") or self._licence(name, file))
         return file
 
     def open(self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
@@ -135,3 +168,33 @@ class Upstream:
         )
         cached = self.pages.get(name).cached
         return self.files.small(self._sites[cached.site], cached, beside)
+
+    def _screened(self, served: Served) -> Served:
+        page, key = self.screen.page(served.page, served.tag, self.licences(served))
+        return replace(served, page=page, tag=f"{served.tag} {key}") if key else served
+
+    def licences(self, served: Served) -> dict[str, str]:
+        """Return the licences of a page's versions, by SPDX, as far as metadata that is kept says them."""
+
+        def fetch(filename: str) -> bytes | None:
+            kept = served.cached.kept.get(f"{filename}.metadata")
+            return readable(partial(self._read, kept.key)) if kept else None
+
+        return self.screen.known(
+            (file.digest, file.version, partial(fetch, file.filename)) for file in served.page.files
+        )
+
+    def _licence(self, name: str, file: RemoteFile) -> str:
+        """Return the licence of a file that somebody wants, for which its metadata is fetched."""
+
+        def fetch() -> bytes | None:
+            try:
+                return self.metadata(name, file)
+            except NotFound:
+                return None
+
+        return self.screen.licence(file.digest, fetch) if self.screen.rules.licenses_denied else ""
+
+    def _read(self, key: str) -> bytes:
+        with self._repository.outside.open(key) as reader:
+            return reader.read()

@@ -21,6 +21,7 @@ from ..policies import PREFIX, Policies, Term
 from . import licences
 
 _DAY = 86400
+_END = datetime.max.replace(tzinfo=timezone.utc).timestamp() - 1
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _version = lru_cache(maxsize=10_000)(Version)
@@ -30,13 +31,20 @@ class Item(Protocol):
     """A file, ours or theirs: what the rules look at."""
 
     @property
-    def filename(self) -> str: ...
+    def filename(self) -> str:
+        """Its name, whose version is ``version``."""
+
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Normalised."""
+
     @property
-    def uploaded(self) -> str | None: ...
+    def uploaded(self) -> str | None:
+        """An RFC 3339 time in UTC, None if nobody says."""
+
     @property
-    def yanked(self) -> str | None: ...
+    def yanked(self) -> str | None:
+        """The reason, "" without one, None if it is not yanked."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ P = TypeVar("P", RemotePage, Project)
 class Policy:
     """Judges by the settings. Projects are named canonically, ``now`` is in seconds since 1970.
 
-    ``licences`` has the SPDX expressions that are known, by file name.
+    ``licences`` has the SPDX expressions that are known, by version: one of a release's files says it for all.
     """
 
     def __init__(self, rules: Policies) -> None:
@@ -102,7 +110,8 @@ class Policy:
 
     def release(self, project: str, version: str) -> Hidden | None:
         """Tell why a version is hidden, whatever its files are."""
-        return self._by_terms(project, version)[0] or self._by_kind(project, version)
+        hidden, exempt = self._by_terms(project, version)
+        return hidden if hidden or exempt else self._by_kind(project, version)
 
     def file(self, project: str, file: Item, now: float, licence: str = "") -> Hidden | None:
         """Tell why a file is hidden."""
@@ -126,17 +135,17 @@ class Policy:
         """Tell what is hidden of a page that has these files."""
         if not self.rules.hides:
             return Verdict()
-        found = {file: self.file(page.name, file, now, licences.get(file.filename, "")) for file in files}
-        hidden = {file: why for file, why in found.items() if why}
-        shown = {_version(file.version) for file, why in found.items() if not why}
-        emptied = {_version(file.version) for file in hidden} - shown
+        found = [(file, self.file(page.name, file, now, licences.get(file.version, ""))) for file in files]
+        hidden = {file.filename: why for file, why in found if why}
+        shown = {_version(file.version) for file, why in found if not why}
+        emptied = {_version(file.version) for file, why in found if why} - shown
         lost = {
             text
             for text in page.versions
             if _version(text) in emptied or (_version(text) not in shown and self.release(page.name, text))
         }
         times = [_seconds(why.lifts) for why in hidden.values() if why.lifts]
-        return Verdict(frozenset(file.filename for file in hidden), frozenset(lost), min(times, default=None))
+        return Verdict(frozenset(hidden), frozenset(lost), min(times, default=None))
 
     def apply(self, page: RemotePage, now: float, licences: Mapping[str, str] = _NOTHING) -> RemotePage:
         """Return a page without what is hidden."""
@@ -229,5 +238,5 @@ def _seconds(time: str) -> float:
 
 
 def _time(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    moment = datetime.fromtimestamp(min(seconds, _END), timezone.utc)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

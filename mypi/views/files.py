@@ -17,6 +17,7 @@ from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
 from .links import Redirect
+from .offered import live_file, offered
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -26,8 +27,8 @@ _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNO
 
 def file(context: FileResource, request: Request) -> Response:
     """Send a file or a sidecar of it; the project document decides whether it is on offer."""
-    project: Project = request.repository.project(context.project).value
-    found = project.live_file(context.filename)
+    project = offered(request, context.project).value
+    found = live_file(request, project, context.filename)
     if found.token != context.token:
         raise HTTPNotFound(f"There is no {context.filename} at this address")
     if context.sidecar:

@@ -14,10 +14,11 @@ from pyramid.response import Response
 from .. import metadata
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
-from ..repository import Held, Repository
+from ..repository import Repository
 from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
 from . import links
+from .offered import offered, refuse_release
 from .releases import Release, newest, releases
 from .rendered import as_json, respond
 
@@ -27,8 +28,10 @@ def document(context: JsonDocument, request: Request) -> Response:
 
     404 for an unknown project or version, and for one in quarantine, as on PyPI.
     """
-    held: Held[Project] = request.repository.project(context.project)
+    held = offered(request, context.project)
     project = held.value
+    if context.version is not None and context.version not in releases(project):
+        refuse_release(request, project, context.version)
     release = _release(project, context)
     away = links.to_canonical(request, slash=False)
     if away:

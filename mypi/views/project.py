@@ -20,6 +20,7 @@ from ..resources import BareProject, ProjectPage, ReleasePage
 from ..security import Policy, visible
 from . import links, paging, shown, tags
 from .common import common
+from .offered import offered, refuse_release
 
 FILES, VERSIONS, DEPENDENTS = 100, 50, 50
 """How many of each a page shows."""
@@ -39,16 +40,17 @@ class Row:
 
 def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
     """Show a project by its newest release, with the list of all."""
-    found: Project = request.repository.project(context.project).value
+    found = offered(request, context.project).value
     away = links.to_canonical(request)
     return away or _page(request, context, found, newest(found))
 
 
 def release(context: ReleasePage, request: Request) -> dict[str, Any] | Response:
     """Show one release; an unknown version is a 404."""
-    found: Project = request.repository.project(context.project).value
+    found = offered(request, context.project).value
     chosen = releases(found).get(context.version)
     if chosen is None:
+        refuse_release(request, found, context.version)
         raise HTTPNotFound(f"{found.display} has no release {context.version}")
     context.text = chosen.text  # of spellings that are equal, such as 1.0 and 1.0.0, the one of its files
     away = links.to_canonical(request)
