@@ -69,12 +69,16 @@ class RemotePage:
 
 @dataclass(frozen=True)
 class Kept:
-    """The bytes of an upstream's file in our store: where, how many, whose digest, and the day of their last use."""
+    """The bytes of an upstream's file in our store: where, how many, whose digest, and the day of their last use.
+
+    ``source`` is the digest of the wheel that metadata was read from, "" for what an upstream served as it is.
+    """
 
     key: str
     size: int
     digest: str
     used: str
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,12 @@ def outside_file(site: str, name: str, filename: str) -> str:
     return f"{OUTSIDE_FILES}{site}/{name}/{fresh_token()}/{filename}"
 
 
+def outside_file_of(key: str) -> tuple[str, str]:
+    """The index and the name whose bytes lie under a key."""
+    site, name = key.removeprefix(OUTSIDE_FILES).split("/")[:2]
+    return site, name
+
+
 def is_document(key: str) -> bool:
     """Whether a key is that of a document, even of a kind that only a later version knows; all end in ``.json``."""
     return _DOCUMENT.match(key) is not None

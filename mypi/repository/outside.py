@@ -12,7 +12,7 @@ from typing import IO
 
 from ..model.remote import Cached, RemoteFile
 from ..settings import Settings
-from ..store import NotFound, Reader, Store
+from ..store import Entry, NotFound, Reader, Store
 from . import keys
 from .documents import Change, Damaged, Documents, Held
 from .reading import stamped
@@ -44,6 +44,13 @@ class Outside:
             log.warning("%s; it can be lost, and is read anew from its index", exc)
             return None
 
+    def passing(self, site: str, name: str) -> Cached | None:
+        """Return the same as the store has it now, and remember it not: for who reads all. Raises as ``get``."""
+        try:
+            return self._documents.passing(keys.outside(site, name)).value
+        except NotFound:
+            return None
+
     def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:
         """Make a change so; see Documents.edit. A document that is damaged counts as an empty one."""
         key = keys.outside(site, name)
@@ -60,6 +67,10 @@ class Outside:
         for entry in self._catalogue.list(keys.OUTSIDE):
             yield keys.outside_named_by(entry.key)
 
+    def owner(self, key: str) -> tuple[str, str]:
+        """Return the index and the name to which bytes belong."""
+        return keys.outside_file_of(key)
+
     def add(self, site: str, name: str, file: RemoteFile, source: IO[bytes], size: int) -> str:
         """Keep the bytes of a file under a fresh key and return it. Raises Full, Unavailable."""
         key = keys.outside_file(site, name, file.filename)
@@ -74,7 +85,6 @@ class Outside:
         """Delete bytes that no document names any more. Raises NotFound, Unavailable."""
         self._files.delete(key)
 
-    def bytes(self) -> Iterator[tuple[str, int, float]]:
-        """Yield the key, size and time (seconds since 1970) of all that is kept, whoever names it."""
-        for entry in self._files.list(keys.OUTSIDE_FILES):
-            yield entry.key, entry.size, entry.modified
+    def bytes(self) -> Iterator[Entry]:
+        """Yield all bytes that are kept, whoever names them, in no promised order. Raises Unavailable."""
+        return self._files.list(keys.OUTSIDE_FILES)

@@ -6,32 +6,39 @@ also when the store fails. Every other name is theirs.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from urllib.parse import urlsplit
 
-from ..model.remote import RemoteFile, Site
+from ..model.remote import Kept, RemoteFile, Site
 from ..repository import Repository
 from ..rights import matches
 from ..settings import Settings
-from ..store import NotFound
+from ..store import NotFound, StoreError
 from ..upstreams import Upstreams
 from .client import Client, Way
-from .errors import Away, Garbage, Unknown, UpstreamError
+from .errors import Away, Busy, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
+from .metadata import Metadata
 from .pages import Pages, Served
 from .policy import Hidden, HiddenByPolicy
 from .screen import Screen, readable
+from .shelf import Shelf
+from .space import Space
 
 __all__ = [
     "Away",
+    "Busy",
     "Bytes",
     "Garbage",
     "Hidden",
     "HiddenByPolicy",
     "Screen",
     "Served",
+    "Space",
     "Unknown",
     "Upstream",
     "UpstreamError",
@@ -76,7 +83,10 @@ class Upstream:
         self.pages = Pages(
             self.client, outside, given.sites, seconds=given.cache_seconds, timeout=given.timeout, clock=clock
         )
-        self.files = Files(self.client, outside, repository.spool, limit=LARGEST_FILE, keep=given.limit > 0)
+        self.space = Space(outside, given.limit, clock=clock)
+        shelf = Shelf(outside, self.space, clock=clock)
+        self.files = Files(self.client, shelf, repository.spool, limit=LARGEST_FILE, patience=given.timeout)
+        self._metadata = Metadata(self.client, shelf, self.files, patience=given.timeout)
 
     @classmethod
     def of(cls, settings: Settings, repository: Repository, screen: Screen | None = None) -> Upstream | None:
@@ -156,18 +166,15 @@ class Upstream:
         cached = self.pages.get(name).cached
         return self.files.open(self._sites[cached.site], cached, file, start, stop)
 
+    def location(self, file: RemoteFile) -> str:
+        """Return where clients get a file themselves where they are to; nobody's credentials are in it."""
+        parts = urlsplit(file.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def metadata(self, name: str, file: RemoteFile) -> bytes:
         """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""
-        if file.metadata is None:
-            raise NotFound(f"{file.filename}.metadata")
-        beside = RemoteFile(
-            filename=f"{file.filename}.metadata",
-            version=file.version,
-            url=f"{file.url}.metadata",
-            digest=file.metadata,
-        )
         cached = self.pages.get(name).cached
-        return self.files.small(self._sites[cached.site], cached, beside)
+        return self._metadata.get(self._sites[cached.site], cached, file)
 
     def _screened(self, served: Served) -> Served:
         page, key = self.screen.page(served.page, served.tag, self.licences(served))
@@ -176,13 +183,13 @@ class Upstream:
     def licences(self, served: Served) -> dict[str, str]:
         """Return the licences of a page's versions, by SPDX, as far as metadata that is kept says them."""
 
-        def fetch(filename: str) -> bytes | None:
-            kept = served.cached.kept.get(f"{filename}.metadata")
-            return readable(partial(self._read, kept.key)) if kept else None
+        def fetch(file: RemoteFile) -> bytes | None:
+            kept = served.cached.kept.get(f"{file.filename}.metadata")
+            if kept is None or not (kept.digest == file.metadata or kept.source == file.digest):
+                return None
+            return readable(partial(self._read, kept))
 
-        return self.screen.known(
-            (file.digest, file.version, partial(fetch, file.filename)) for file in served.page.files
-        )
+        return self.screen.known((file.digest, file.version, partial(fetch, file)) for file in served.page.files)
 
     def _licence(self, name: str, file: RemoteFile) -> str:
         """Return the licence of a file that somebody wants, for which its metadata is fetched."""
@@ -195,6 +202,9 @@ class Upstream:
 
         return self.screen.licence(file.digest, fetch) if self.screen.rules.licenses_denied else ""
 
-    def _read(self, key: str) -> bytes:
-        with self._repository.outside.open(key) as reader:
-            return reader.read()
+    def _read(self, kept: Kept) -> bytes:
+        with self._repository.outside.open(kept.key) as reader:
+            data: bytes = reader.read()
+        if hashlib.sha256(data).hexdigest() != kept.digest:
+            raise StoreError(kept.key, "is not what was kept under it")
+        return data

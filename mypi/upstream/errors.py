@@ -17,3 +17,7 @@ class Garbage(UpstreamError):
 
 class Unknown(UpstreamError):
     """It has no project of that name (404)."""
+
+
+class Busy(UpstreamError):
+    """Too many wait for it already (503); the rest of the server's threads are for what does not need it."""

@@ -3,160 +3,182 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Any
 
 from ..model.remote import Cached, Kept, RemoteFile, Site
-from ..repository import Outside
-from ..store import NotFound, Reader, StoreError
+from ..store import StoreError
 from .client import Client
-from .errors import Away
-from .flights import Flight
+from .errors import Away, Garbage, UpstreamError
+from .flights import Crowd, Flight
+from .shelf import Shelf, Stream
 
 log = logging.getLogger(__name__)
 
-LEAD = 1.0
-"""Seconds that a fetch is waited for before its bytes are passed on: a small file that is wrong is a clean 502 then."""
+SLOWEST, GRACE = 8 * 1024, 60.0
+"""Bytes a second that a fetch must average after so many seconds, so that a trickle does not hold it for ever."""
+
+FETCHES = 32
+"""Files that are fetched at a time; others wait for their turn."""
+
+SEATS = 4
+"""Clients that wait for an upstream that says nothing; production.ini has 16 threads."""
 
 _PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """Bytes to send: the size of the whole file (None if it is not known before it came), and the wanted part of it."""
+    """Bytes to send: the size of the whole file (None if it is not known before it came), and the wanted part of it.
+
+    ``pieces`` must be closed. Reading them raises Away, Garbage, StoreError, after which they are not whole.
+    """
 
     size: int | None
-    pieces: Iterator[bytes]
+    pieces: Stream
 
 
 class Files:
-    """Fetches and keeps. ``limit`` is the largest file in bytes; without ``keep`` nothing stays in the store.
+    """Fetches and keeps. ``limit`` is the largest file in bytes; the ``shelf`` is where files are kept.
 
-    Methods may be called from any thread.
+    ``patience`` is in seconds: how long a client waits for any news of a file. Methods may be called from any thread.
     """
 
     def __init__(
-        self, client: Client, outside: Outside, spool: Callable[[], IO[bytes]], *, limit: int, keep: bool = True
+        self,
+        client: Client,
+        shelf: Shelf,
+        spool: Callable[[], IO[bytes]],
+        *,
+        limit: int,
+        patience: float = 10,
+        seats: int = SEATS,
     ) -> None:
         self._client = client
-        self._outside = outside
-        self._spool = spool
+        self._shelf = shelf
+        self._make_spool = spool
         self._limit = limit
-        self._keeps = keep
+        self._patience = patience
+        self._crowd = Crowd(seats)
         self._lock = threading.Lock()
         self._flights: dict[tuple[str, str, str], Flight] = {}
-        self._workers = ThreadPoolExecutor(32, thread_name_prefix="mypi-fetch")
+        self._closing = threading.Event()
+        self._workers = ThreadPoolExecutor(FETCHES, thread_name_prefix="mypi-fetch")
 
     def close(self) -> None:
-        """Let what is under way come to its end."""
+        """Break off what is under way: at its next byte, or when its time limit for one is over."""
+        self._closing.set()
         self._workers.shutdown(cancel_futures=True)
+        with self._lock:
+            waiting = list(self._flights.items())
+            self._flights.clear()
+        for _, flight in waiting:  # those that were never begun
+            flight.land(_stopped())
+            flight.close()
 
     def open(self, site: Site, cached: Cached, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
-        """Return the bytes of a file. Raises Away, Garbage; so does reading them, after which they are not whole."""
-        kept = self._kept(cached, file.filename, file.digest, start, stop)
-        if kept:
-            return kept
+        """Return the bytes of a file. Raises Away, Garbage, Busy, StoreError."""
         while True:
-            flight = self._flight(site, cached.name, file)
-            flight.wait(LEAD)
-            pieces = flight.read(start, stop)
-            if pieces is not None:  # else it came to its end between two lines of ours
-                return Bytes(flight.size, pieces)
+            kept = self._shelf.open(cached, file.filename, file.digest, start, stop)
+            if kept:
+                return Bytes(kept.size, kept)
+            flight = self._flight(site, cached, file)
+            if flight:
+                flight.lead()
+                pieces = flight.read(start, stop)
+                if pieces is not None:
+                    return Bytes(flight.size, pieces)
+            # Else it came to its end between two lines of ours, and is kept now.
+            cached = self._shelf.known(cached)
 
-    def small(self, site: Site, cached: Cached, file: RemoteFile) -> bytes:
-        """Return the whole of a small file. Raises Away, Garbage."""
-        return b"".join(self.open(site, cached, file).pieces)
+    def kept(self, cached: Cached, file: RemoteFile) -> Kept | None:
+        """Return what is known of the kept bytes of a file, None if it is not kept."""
+        found = cached.kept.get(file.filename)
+        return found if found and found.digest == file.digest else None
 
-    def _kept(self, cached: Cached, filename: str, digest: str, start: int, stop: int | None) -> Bytes | None:
-        known = cached.kept.get(filename)
-        if known is None or known.digest != digest:
-            return None
-        try:
-            reader = self._outside.open(known.key, start, stop)
-        except NotFound:
-            return None  # made room for another by somebody; it is fetched again
-        except StoreError as exc:
-            log.warning("%s of %s cannot be read here and is fetched again: %s", filename, cached.site, exc)
-            return None
-        if reader.size != known.size:
-            reader.close()
-            return None
-        self._touch(cached, filename, known)
-        return Bytes(known.size, _pieces(reader))
-
-    def _touch(self, cached: Cached, filename: str, known: Kept) -> None:
-        """Note the day of the last use, so that what nobody wants goes first."""
-        today = _today()
-        if known.used == today:
-            return
-
-        def use(present: Cached) -> Cached:
-            kept = present.kept.get(filename)
-            if kept is None or kept.used == today:
-                return present
-            return replace(present, kept={**present.kept, filename: replace(kept, used=today)})
-
-        try:
-            self._outside.edit(cached.site, cached.name, use)
-        except StoreError as exc:
-            log.warning("the use of %s cannot be noted: %s", filename, exc)
-
-    def _flight(self, site: Site, name: str, file: RemoteFile) -> Flight:
-        """Begin a fetch, or join one that is under way."""
+    def _flight(self, site: Site, cached: Cached, file: RemoteFile) -> Flight | None:
+        """Join a fetch that is under way, or begin one; None if the file was kept meanwhile."""
         key = (site.name, file.filename, file.digest)
         with self._lock:
             running = self._flights.get(key)
+        if running:
+            return running
+        if self.kept(self._shelf.known(cached), file) != self.kept(cached, file):
+            return None
+        with self._lock:
+            running = self._flights.get(key)
             if running is None:
-                running = self._flights[key] = Flight(file, self._spool())
-                self._workers.submit(self._fetch, key, site, name, file, running)
+                if self._closing.is_set():
+                    raise _stopped()
+                running = self._flights[key] = Flight(file, self._spool(), self._crowd, self._patience)
+                self._workers.submit(self._fetch, key, site, cached.name, file, running)
         return running
+
+    def _spool(self) -> IO[bytes]:
+        try:
+            return self._make_spool()
+        except StoreError as exc:
+            log.warning("the store gives no room for files on their way: %s", exc)
+            return tempfile.TemporaryFile()
 
     def _fetch(self, key: tuple[str, str, str], site: Site, name: str, file: RemoteFile, flight: Flight) -> None:
         try:
-            with self._client.get(site, file.url, {"Accept-Encoding": "identity"}) as answer:
-                _check(answer.status, site, file)
-                flight.fill(answer.stream(_PIECE, decode_content=False), self._most(file))
-            flight.land()
-            if self._keeps:
-                self._keep(site, name, file, flight)
-        except BaseException as exc:
+            self._fly(site, file, flight)
+            self._shelf.keep(site, name, file, flight.source())
+        except UpstreamError as exc:
             log.warning("%s could not be fetched: %s", file.filename, exc)
-            flight.land(exc)
+        except Exception:
+            log.exception("%s could not be fetched or kept", file.filename)
         finally:
             with self._lock:
                 self._flights.pop(key, None)
             flight.close()
 
-    def _most(self, file: RemoteFile) -> int:
-        return min(self._limit, file.size) if file.size is not None else self._limit
-
-    def _keep(self, site: Site, name: str, file: RemoteFile, flight: Flight) -> None:
-        """Put the bytes into the store; whoever comes meanwhile reads from the flight, which is not over yet."""
+    def _fly(self, site: Site, file: RemoteFile, flight: Flight) -> None:
         try:
-            source, size = flight.source()
-            key = self._outside.add(site.name, name, file, source, size)
-            kept = Kept(key, size, file.digest, _today())
-            self._outside.edit(
-                site.name, name, lambda present: replace(present, kept={**present.kept, file.filename: kept})
-            )
-        except StoreError as exc:
-            log.warning("%s cannot be kept: %s", file.filename, exc)
+            with self._client.get(site, file.url, {"Accept-Encoding": "identity"}) as answer:
+                _check(answer, site, file)
+                flight.fill(self._steady(answer, file), self._limit, announced(answer))
+        except BaseException as exc:
+            flight.land(exc)
+            raise
+        flight.land()
 
-
-def _check(status: int, site: Site, file: RemoteFile) -> None:
-    if status != 200:
-        raise Away(f"{site.name} answers {status} for {file.filename}")
-
-
-def _pieces(reader: Reader) -> Iterator[bytes]:
-    with reader:
-        while piece := reader.read(_PIECE):
+    def _steady(self, answer: Any, file: RemoteFile) -> Iterator[bytes]:
+        """Yield the bytes of an answer as they come. Raises Away if they hardly do."""
+        began, size = time.monotonic(), 0
+        while piece := answer.read1(_PIECE):
+            if self._closing.is_set():
+                raise _stopped()
+            size += len(piece)
+            took = time.monotonic() - began
+            if took > GRACE and size < took * SLOWEST:
+                raise Away(f"{file.url} sends less than {SLOWEST:,} bytes a second")
             yield piece
 
 
-def _today() -> str:
-    return datetime.now(timezone.utc).date().isoformat()
+def _check(answer: Any, site: Site, file: RemoteFile) -> None:
+    if answer.status != 200:
+        raise Away(f"{site.name} answers {answer.status} for {file.filename}")
+
+
+def announced(answer: Any) -> int | None:
+    """Return the size that an answer announces. Raises Garbage.
+
+    A Content-Encoding is not looked at: what an upstream calls the encoding of a ``.tar.gz`` is the file itself.
+    """
+    said: str | None = answer.headers.get("Content-Length")
+    if said is None or answer.headers.get("Transfer-Encoding"):
+        return None
+    if not (said.isascii() and said.isdigit()):
+        raise Garbage(f"an answer announces {said[:40]!r} bytes")
+    return int(said[:20])
+
+
+def _stopped() -> Away:
+    return Away("mypi is being stopped; try again")

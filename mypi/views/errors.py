@@ -28,7 +28,7 @@ from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
-from ..upstream import HiddenByPolicy, Unknown, UpstreamError
+from ..upstream import Busy, HiddenByPolicy, Unknown, UpstreamError
 from . import links
 from .common import common
 
@@ -39,6 +39,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Closed, 403),
     (Missing, 404),
     (Unknown, 404),
+    (Busy, 503),
     (UpstreamError, 502),  # never 404, at which installers look elsewhere
     (NotFound, 404),
     (Full, 507),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from webob.byterange import ContentRange
 from ..model import File, Project
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
+from ..upstream import Busy, Bytes, Upstream
 from .caching import is_known
 from .links import Redirect
 from .offered import live_file, offered
@@ -26,8 +28,16 @@ _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNO
 
 
 def file(context: FileResource, request: Request) -> Response:
-    """Send a file or a sidecar of it; the project document decides whether it is on offer."""
-    project = offered(request, context.project).value
+    """Send a file or a sidecar of it; the project document decides whether it is on offer.
+
+    Of a name that is not ours the upstream's page decides.
+    """
+    try:
+        project = offered(request, context.project).value
+    except NotFound:
+        if request.upstream is None or not request.upstream.theirs(context.project):
+            raise
+        return _theirs(context, request, request.upstream)
     found = live_file(request, project, context.filename)
     if found.token != context.token:
         raise HTTPNotFound(f"There is no {context.filename} at this address")
@@ -45,6 +55,50 @@ def file(context: FileResource, request: Request) -> Response:
         return request.repository.link(project, found) if request.method == "GET" else None
 
     return _respond(request, context.__name__, found.sha256, found.size, opened, link)
+
+
+def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Response:
+    """Send a file of an upstream, or its metadata; no client can name another address than the page does."""
+    found = upstream.find(context.project, context.token, context.filename)
+    if context.sidecar:
+        if context.sidecar != ".metadata":
+            raise HTTPNotFound(f"{context.filename} is another index's; its {context.sidecar} is not served here")
+        data = upstream.metadata(context.project, found)
+        etag = hashlib.sha256(data).hexdigest()
+        return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
+    if upstream.redirects:
+        return _respond(request, context.__name__, found.digest, 0, _nothing, lambda: upstream.location(found))
+    head = _head(context.__name__, found.digest)
+    if is_known(request, head):
+        return head
+    # HEAD does not begin to fetch what may be large, if its page says all that is asked for.
+    whole = upstream.open(context.project, found) if found.size is None else None
+    size = whole.size if whole else found.size
+    if whole and size is None:
+        return _unmeasured(request, head, whole)
+
+    def opened(start: int, stop: int) -> Iterable[bytes]:
+        if whole and (start, stop) == (0, size):
+            return whole.pieces
+        if whole:
+            whole.pieces.close()
+        return [] if request.method == "HEAD" else upstream.open(context.project, found, start, stop).pieces
+
+    return _respond(request, context.__name__, found.digest, size or 0, opened)
+
+
+def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:
+    """Send a file whose size nobody says before its end, to who notices where it breaks off: HTTP/1.0 does not."""
+    if request.http_version == "HTTP/1.0":
+        whole.pieces.close()
+        raise Busy("This file is on its way, and its size is not known yet; try again")
+    del response.accept_ranges
+    response.app_iter = whole.pieces
+    return response
+
+
+def _nothing(start: int, stop: int) -> Iterable[bytes]:
+    return []
 
 
 def beside(request: Request, project: Project, file: File, ending: str) -> bytes:
@@ -87,12 +141,7 @@ def _respond(
 
     Artifacts are octet-stream without Content-Encoding: a "gzip" there makes clients unpack them (A6.3).
     """
-    response = Response(content_type="application/octet-stream")
-    response.etag = etag
-    response.accept_ranges = "bytes"
-    response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response = _head(name, etag)
     if is_known(request, response):
         return response
     elsewhere = link()
@@ -113,6 +162,16 @@ def _respond(
     # Also for HEAD: a file whose bytes are gone must not look as if it could be had.
     response.app_iter = opened(start, stop)
     response.content_length = stop - start
+    return response
+
+
+def _head(name: str, etag: str) -> Response:
+    response = Response(content_type="application/octet-stream")
+    response.etag = etag
+    response.accept_ranges = "bytes"
+    response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
 
 
