@@ -18,7 +18,8 @@ from ..model.releases import Release, newest, releases
 from ..overview import Overview
 from ..resources import BareProject, ProjectPage, ReleasePage
 from ..security import Policy, visible
-from . import links, paging, shown, tags
+from ..store import NotFound
+from . import links, paging, remote, shown, tags
 from .common import common
 from .offered import offered, refuse_release
 
@@ -39,8 +40,11 @@ class Row:
 
 
 def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
-    """Show a project by its newest release, with the list of all."""
-    found = offered(request, context.project).value
+    """Show a project by its newest release, with the list of all; or what is kept of an upstream's."""
+    try:
+        found = offered(request, context.project).value
+    except NotFound:
+        return remote.project(context, request)
     away = links.to_canonical(request)
     return away or _page(request, context, found, newest(found))
 
