@@ -5,6 +5,7 @@ They are ``mypi.upstream`` and what stands under ``mypi.upstream.``; :mod:`mypi.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from base64 import b64encode
@@ -198,6 +199,12 @@ class Upstreams:
                     f"mypi.upstream asks {site.name} over http, where everybody on the way may lie; write https, or "
                     f"say {PREFIX}insecure = true"
                 )
+            host = str(urlsplit(site.url).hostname)
+            if not self.private_addresses and _is_inside(host):
+                raise SettingError(
+                    f"mypi.upstream asks {site.name} at {host}, which is inside a private network; say "
+                    f"{PREFIX}private_addresses = true if that is meant"
+                )
         if self.ca:
             try:
                 ssl.create_default_context(cafile=self.ca)
@@ -206,6 +213,18 @@ class Upstreams:
                     f"{PREFIX}ca = {self.ca} holds no certificates that can be read "
                     f"({exc.strerror or exc}); name a file of them in PEM form"
                 ) from exc
+
+
+def _is_inside(host: str) -> bool:
+    """Tell of a host whose name says so that it is in a private network; others are looked up when they are asked.
+
+    >>> _is_inside("10.0.0.1"), _is_inside("localhost"), _is_inside("index.example.com")
+    (True, True, False)
+    """
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def read(given: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Upstreams | None, tuple[str, ...]]:

@@ -85,7 +85,7 @@ class Answer:
         """Return the body, unpacked, in what is left of the time. Raises Away; Garbage if it is more than ``limit``."""
         packing = self.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", "x-gzip", ""):
-            raise Garbage(f"{_shown(self.url)} is packed as {packing[:50]}, which mypi did not ask for")
+            raise Garbage(f"{_shown(self.url)} is packed as {_plain(packing)}, which mypi did not ask for")
         unpacker = zlib.decompressobj(31) if "gzip" in packing else None
         body = bytearray()
         while piece := self._next(PIECE):
@@ -254,7 +254,16 @@ def _shown(url: str) -> str:
     >>> _shown("https://user:word@files.example.com/a.whl?signature=abc")
     'https://files.example.com/a.whl'
     """
-    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])[:300]
+    return _plain(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0]))
+
+
+def _plain(text: str) -> str:
+    """Return what others wrote as a short line, in which nothing moves the cursor of whoever reads the log.
+
+    >>> _plain("a\\x1b[2Jb")
+    'a?[2Jb'
+    """
+    return "".join(char if char.isprintable() else "?" for char in text[:300])
 
 
 @contextlib.contextmanager
@@ -265,7 +274,7 @@ def _faults(url: str, clock: wires.Clock) -> Iterator[None]:
     except (HTTPError, OSError) as exc:
         raise Away(f"{_shown(url)} cannot be reached: {_why(exc, clock)}") from exc
     except ValueError as exc:
-        raise Garbage(f"{_shown(url)} cannot be asked for: {exc}") from exc
+        raise Garbage(f"{_shown(url)} cannot be asked for: {_plain(str(exc))}") from exc
 
 
 def _why(exc: BaseException, clock: wires.Clock) -> str:
@@ -282,4 +291,4 @@ def _why(exc: BaseException, clock: wires.Clock) -> str:
     if isinstance(exc, TimeoutError):
         return f"{before}no answer within {clock.wait:g} seconds"
     said = getattr(exc, "verify_message", "") or getattr(exc, "strerror", "") or str(exc) or type(exc).__name__
-    return f"{before}{said}"
+    return f"{before}{_plain(said)}"

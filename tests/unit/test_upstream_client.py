@@ -428,6 +428,7 @@ def test_a_file_that_hardly_comes_is_given_up(make, upstream, monkeypatch, fault
         (upstreams.reset, "closed connection without response"),
         (upstreams.half, "IncompleteRead"),
         (lambda exchange: exchange.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n"), "SSH-2.0"),
+        (lambda exchange: exchange.wfile.write(b"\x1b[2Jyou\r\n"), r"\?\[2Jyou"),
         (lambda exchange: exchange.wfile.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000), "header line"),
     ],
 )

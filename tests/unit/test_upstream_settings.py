@@ -48,8 +48,8 @@ def test_several_are_asked_in_the_order_of_the_file():
     ("written", "url"),
     [
         ("a https://Index.Example.com", "https://index.example.com/"),
-        ("a https://[2A04::1]:443/simple//", "https://[2a04::1]:443/simple/"),
-        ("a https://10.0.0.1/simple", "https://10.0.0.1/simple/"),
+        ("a https://[2A04:4E42::1]:443/simple//", "https://[2a04:4e42::1]:443/simple/"),
+        ("a https://151.101.0.223/simple", "https://151.101.0.223/simple/"),
         ("test https://test.pypi.org/simple;", "https://test.pypi.org/simple/"),
     ],
 )
@@ -107,6 +107,13 @@ def test_http_is_refused_unless_somebody_says_so():
     with pytest.raises(SettingError, match=r"asks old over http, .*mypi\.upstream\.insecure = true"):
         load(upstream=f"{PYPI}; old http://old.example.com/simple")
     assert load(upstream="old http://old.example.com/simple", upstream__insecure="true").upstream
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "[::1]:8443", "169.254.169.254", "localhost", "pypi.localhost"])
+def test_a_private_network_is_refused_unless_somebody_says_so(host):
+    with pytest.raises(SettingError, match=r"inside a private network; .*mypi\.upstream\.private_addresses = true"):
+        load(upstream=f"a https://{host}/simple")
+    assert load(upstream=f"a https://{host}/simple", upstream__private_addresses="true").upstream
 
 
 @pytest.mark.parametrize(
