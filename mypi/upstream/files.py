@@ -88,11 +88,14 @@ class Files:
             if kept:
                 return Bytes(kept.size, kept)
             flight = self._flight(site, cached, file)
-            if flight:
-                flight.lead()
-                pieces = flight.read(start, stop)
-                if pieces is not None:
-                    return Bytes(flight.size, pieces)
+            pieces = flight.read(start, stop) if flight else None
+            if flight and pieces:
+                try:
+                    flight.lead()
+                except BaseException:
+                    pieces.close()
+                    raise
+                return Bytes(flight.size, pieces)
             # Else it came to its end between two lines of ours, and is kept now.
             cached = self._shelf.known(cached)
 
