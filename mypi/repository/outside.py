@@ -48,7 +48,7 @@ class Outside:
         """Return the same as the store has it now, and remember it not: for who reads all. Raises as ``get``."""
         try:
             return self._documents.passing(keys.outside(site, name)).value
-        except NotFound:
+        except (NotFound, Damaged):
             return None
 
     def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:

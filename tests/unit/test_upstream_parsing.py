@@ -323,8 +323,10 @@ def test_nothing_but_a_sound_page_or_garbage_comes_of_json(page):
 
 
 MARKS = st.sampled_from(
-    ["<a href='", "'>", "<base href='", "https://[", "</a>", "<!--", "<![", "&#xD800;", f"{WHEEL}#sha256={A}", "\0"]
-    + ["<meta name='pypi:repository-version' content='", "data-yanked='", "data-provenance='https://", "' "]
+    [
+        *("<a href='", "'>", "<base href='", "https://[", "</a>", "<!--", "<![", "&#xD800;", f"{WHEEL}#sha256={A}"),
+        *("\0", "<meta name='pypi:repository-version' content='", "data-yanked='", "data-provenance='https://", "' "),
+    ]
 )
 
 
