@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from ..model.remote import RemoteFile, Site
 from ..repository import Repository
-from ..rights import matches
 from ..settings import Settings
 from ..store import NotFound
 from ..upstreams import Upstreams
@@ -20,11 +19,24 @@ from .client import Client, Way
 from .errors import Away, Busy, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
 from .metadata import Metadata
+from .names import Names, Theirs, Unasked
 from .pages import Pages, Served
 from .shelf import Shelf
 from .space import Space
 
-__all__ = ["Away", "Busy", "Bytes", "Garbage", "Served", "Space", "Unknown", "Upstream", "UpstreamError"]
+__all__ = [
+    "Away",
+    "Busy",
+    "Bytes",
+    "Garbage",
+    "Served",
+    "Space",
+    "Theirs",
+    "Unasked",
+    "Unknown",
+    "Upstream",
+    "UpstreamError",
+]
 
 LARGEST_FILE = 16 * 2**30
 """Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
@@ -40,8 +52,9 @@ class Upstream:
     def __init__(
         self, settings: Settings, given: Upstreams, repository: Repository, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._private = settings.private
-        self._repository = repository
+        self.names = Names(repository, settings.private)
+        self.theirs = self.names.theirs
+        self.private = self.names.private
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode
         self.client = Client(
@@ -65,11 +78,15 @@ class Upstream:
 
     @classmethod
     def of(cls, settings: Settings, repository: Repository) -> Upstream | None:
-        """Make it as the settings say, and have it closed with the repository; None if they name no index."""
+        """Make it as the settings say, and have it closed with the repository; None if they name no index.
+
+        From then on the repository begins no project whose name another index has.
+        """
         if settings.upstream is None:
             return None
         found = cls(settings, settings.upstream, repository)
         repository.before_close(found.close)
+        repository.before_begin(lambda name, display: found.check_new(name))
         return found
 
     def close(self) -> None:
@@ -88,20 +105,6 @@ class Upstream:
         """Whether clients fetch files from the upstream, and not through us."""
         return self.mode == "redirect"
 
-    def private(self, name: str) -> bool:
-        """Tell whether a name is ours by ``mypi.private``, whether there is a project or not."""
-        return matches(self._private, name)
-
-    def theirs(self, name: str) -> bool:
-        """Tell whether a name is theirs. Raises StoreError: of a store that fails nobody may conclude that."""
-        if self.private(name):
-            return False
-        try:
-            self._repository.project(name)
-        except NotFound:
-            return True
-        return False
-
     def page(self, name: str) -> Served:
         """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
         return self.pages.get(name)
@@ -110,13 +113,16 @@ class Upstream:
         """Return the page that is kept of a name of theirs, without asking any index. Raises StoreError."""
         return self.pages.kept(name)
 
-    def known(self, name: str) -> bool:
-        """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""
+    def has(self, name: str) -> str | None:
+        """Name the index that has a project of that name, None if none has. Raises as ``page``."""
         try:
-            self.pages.get(name)
+            return self.pages.get(name).cached.site
         except Unknown:
-            return False
-        return True
+            return None
+
+    def check_new(self, name: str) -> None:
+        """Refuse to begin a project whose name another index has. Raises Theirs, Unasked, StoreError."""
+        self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
         """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
