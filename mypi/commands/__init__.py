@@ -17,6 +17,7 @@ from ..store import NotFound, StoreError
 from ..upstream import UpstreamError
 from . import (
     changing,
+    explaining,
     groups,
     history,
     importing,
@@ -36,7 +37,7 @@ from . import (
 from .configuration import CommandError
 
 MODULES = (
-    *(serving, listing, changing, importing, sweeping, packing, verifying, moving),
+    *(serving, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
     *(upstream, takeover, users, groups, tokens, owners, history, passwords),
 )
 

@@ -19,6 +19,7 @@ from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
 from ..upstream import Unknown
 from . import links
+from .offered import offered, refuse_release
 from .releases import Release, newest, releases
 from .rendered import as_json, respond
 
@@ -30,6 +31,8 @@ def document(context: JsonDocument, request: Request) -> Response:
     """
     held = _held(context, request)
     project = held.value
+    if context.version is not None and context.version not in releases(project):
+        refuse_release(request, project, context.version)
     release = _release(project, context)
     away = links.to_canonical(request, slash=False)
     if away:
@@ -59,7 +62,7 @@ def _held(context: JsonDocument, request: Request) -> Held[Project]:
     Renovate and bandersnatch go on to the Simple API at a 404.
     """
     try:
-        found: Held[Project] = request.repository.project(context.project)
+        return offered(request, context.project)
     except NotFound as exc:
         if request.upstream is None or not request.upstream.theirs(context.project):
             raise
@@ -68,7 +71,6 @@ def _held(context: JsonDocument, request: Request) -> Held[Project]:
             f"{context.project} is no project of this index, and the older JSON describes no other; if {sites} has it, "
             f"the Simple API has it here too: {links.address(request)}/simple/{context.project}/"
         ) from exc
-    return found
 
 
 def _release(project: Project, context: JsonDocument) -> Release:

@@ -21,6 +21,7 @@ from ..security import Policy, visible
 from ..store import NotFound
 from . import links, paging, remote, shown, tags
 from .common import common
+from .offered import offered, refuse_release
 
 FILES, VERSIONS, DEPENDENTS = 100, 50, 50
 """How many of each a page shows."""
@@ -41,7 +42,7 @@ class Row:
 def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
     """Show a project by its newest release, with the list of all; or what is kept of an upstream's."""
     try:
-        found: Project = request.repository.project(context.project).value
+        found = offered(request, context.project).value
     except NotFound:
         return remote.project(context, request)
     away = links.to_canonical(request)
@@ -50,9 +51,10 @@ def project(context: ProjectPage | BareProject, request: Request) -> dict[str, A
 
 def release(context: ReleasePage, request: Request) -> dict[str, Any] | Response:
     """Show one release; an unknown version is a 404."""
-    found: Project = request.repository.project(context.project).value
+    found = offered(request, context.project).value
     chosen = releases(found).get(context.version)
     if chosen is None:
+        refuse_release(request, found, context.version)
         raise HTTPNotFound(f"{found.display} has no release {context.version}")
     context.text = chosen.text  # of spellings that are equal, such as 1.0 and 1.0.0, the one of its files
     away = links.to_canonical(request)

@@ -30,6 +30,7 @@ def project(context: ProjectPage | BareProject, request: Request) -> Response:
     away = links.to_canonical(request)
     if away:
         return away
+    upstream.screen.check(context.project)
     served = upstream.kept(context.project)
     if served is None:
         # Whether there is one only the upstream knows, and nobody's browsing asks it.
