@@ -13,13 +13,15 @@ REQUIRES = [
     "boto3>=1.36",
     "cachetools>=5.5",
     "itsdangerous>=2.2",
-    "packaging>=25.0",
+    # Reads pylock.toml.
+    "packaging>=26.1",
     "plaster-pastedeploy>=1.0",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
     "readme-renderer[md]>=46.0",
     # Pyramid 2.1 imports pkg_resources, whose announcement of its end 80.9 prints at every start and every command.
     "setuptools<80.9",
+    'tomli>=2.0; python_version < "3.11"',
     "tqdm>=4.66",
     "trove-classifiers",
     "urllib3>=2.2",

@@ -19,7 +19,7 @@ from .rights import EVERYONE, NOBODY
 from .security import Identity, Policy
 from .settings import Settings
 from .store import StoreError
-from .upstream import Upstream
+from .upstream import Screen, Upstream
 
 if TYPE_CHECKING:
     from .accounts.oidc.minting import Exchange, Grant
@@ -69,7 +69,10 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
-    upstream = Upstream.of(settings, repository)
+    screen = Screen(settings.policy)
+    config.registry["mypi.screen"] = screen
+    config.add_request_method(lambda _: screen, "screen", property=True)
+    upstream = Upstream.of(settings, repository, screen)
     config.add_request_method(lambda _: upstream, "upstream", property=True)
     overview = Overview(repository)
     config.add_request_method(lambda _: overview, "overview", property=True)

@@ -13,6 +13,7 @@ from packaging.version import Version
 from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
+from . import names
 from .model import SIDECARS
 from .places import ProjectResource, ReleaseFile, ReleaseResource, Resource
 from .repository import Repository
@@ -169,6 +170,29 @@ class FileResource(Resource):
         self.project: NormalizedName = folder.project
 
 
+class Explanations(Resource):
+    """Why something is not to be seen: ``+why/<project>``, or ``+why/<project>==<version>``."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return Explained(self, name)
+
+
+class Explained(ProjectResource):
+    """A project of which somebody asks why; ``version`` is None if they ask about all."""
+
+    def __init__(self, parent: Resource, name: str) -> None:
+        text, equal, version = name.partition("==")
+        super().__init__(parent, text)
+        try:
+            self.version = str(names.version(version)) if equal else None
+        except names.InvalidVersion as exc:
+            raise KeyError(name) from exc
+
+    @property
+    def canonical(self) -> str:
+        return f"{self.project}=={self.version}" if self.version else self.project
+
+
 class Integrity(Resource):
     """The attestations of files: ``integrity/<project>/<version>/<filename>/provenance``, as PyPI has it."""
 
@@ -227,5 +251,6 @@ _FIXED = {
     "project": Pages,
     "pypi": LegacyJson,
     "integrity": Integrity,
+    "+why": Explanations,
 }
 _RESERVED = ("robots.txt", "favicon.ico")

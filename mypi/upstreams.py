@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -174,8 +175,8 @@ TABLE: tuple[Option, ...] = (
 class Upstreams:
     """The settings of all upstream indexes, converted and checked.
 
-    ``hosts`` are all that may be asked, the indexes' own among them. ``credentials`` maps the names of sites to
-    ``user:password``, or to a token without a colon.
+    ``hosts`` are all that may be asked, the indexes' own among them. ``credentials`` maps the names of sites to what
+    their header Authorization says.
     """
 
     sites: tuple[Site, ...]
@@ -233,15 +234,30 @@ def _credentials(sites: tuple[Site, ...], environ: Mapping[str, str]) -> dict[st
     """Read what each index wants to know, from the environment alone. Raises SettingError, which shows none of it."""
     found = {}
     for site in sites:
-        user, password, token = (credential(site.name, what) for what in ("USER", "PASSWORD", "TOKEN"))
-        if environ.get(token) and (environ.get(user) or environ.get(password)):
-            raise SettingError(f"{token} is set, and {user} or {password} too; an index takes one or the other")
-        if environ.get(password) and not environ.get(user):
-            raise SettingError(f"{password} is set, but {user} is not; set both, or {token} alone")
-        if ":" in environ.get(user, ""):
-            raise SettingError(f"{user} has a colon in it, which no user may have (RFC 7617); set {password} apart")
-        if environ.get(user):
-            found[site.name] = f"{environ[user]}:{environ.get(password, '')}"
-        elif environ.get(token):
-            found[site.name] = environ[token]
+        names = [credential(site.name, what) for what in ("USER", "PASSWORD", "TOKEN")]
+        user, password, token = (environ.get(name, "") for name in names)
+        for name, value in zip(names, (user, password, token), strict=True):
+            if any(ord(char) < 32 or ord(char) == 127 for char in value):
+                raise SettingError(f"{name} has a line end or another control character in it; take it out")
+        if token and (user or password):
+            raise SettingError(f"{names[2]} is set, and {names[0]} or {names[1]} too; an index takes one or the other")
+        if password and not user:
+            raise SettingError(f"{names[1]} is set, but {names[0]} is not; set both, or {names[2]} alone")
+        if ":" in user:
+            raise SettingError(f"{names[0]} has a colon in it, which no user has (RFC 7617); set {names[1]} apart")
+        if not token.isascii() or " " in token:
+            raise SettingError(f"{names[2]} has blanks or letters with marks in it; it is no token")
+        if user:
+            found[site.name] = basic(f"{user}:{password}")
+        elif token:
+            found[site.name] = f"Bearer {token}"
     return found
+
+
+def basic(pair: str) -> str:
+    """Return the header of a user and a password (RFC 7617).
+
+    >>> basic("Aladdin:open sesame")
+    'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=='
+    """
+    return f"Basic {b64encode(pair.encode()).decode()}"

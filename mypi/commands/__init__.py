@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..accounts import AccountError
+from ..locks import LockError
 from ..model import ModelError
 from ..names import InvalidName
 from ..options import SettingError
 from ..store import NotFound, StoreError
+from ..upstream import UpstreamError
 from . import (
     changing,
+    explaining,
     groups,
     history,
     importing,
@@ -25,15 +28,17 @@ from . import (
     passwords,
     serving,
     sweeping,
+    takeover,
     tokens,
+    upstream,
     users,
     verifying,
 )
 from .configuration import CommandError
 
 MODULES = (
-    *(serving, listing, changing, importing, sweeping, packing, verifying, moving),
-    *(users, groups, tokens, owners, history, passwords),
+    *(serving, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
+    *(upstream, takeover, users, groups, tokens, owners, history, passwords),
 )
 
 
@@ -75,7 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EOFError:
         print("mypi: the input ended before an answer came; nothing was done", file=sys.stderr)
         return 1
-    except (CommandError, SettingError, StoreError, ModelError, AccountError, InvalidName) as exc:
+    except (
+        CommandError,
+        SettingError,
+        StoreError,
+        ModelError,
+        AccountError,
+        InvalidName,
+        LockError,
+        UpstreamError,
+    ) as exc:
         print(f"mypi: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,25 +6,45 @@ also when the store fails. Every other name is theirs.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
-from ..model.remote import RemoteFile, Site
+from ..model.remote import Kept, RemoteFile, Site
 from ..repository import Repository
-from ..rights import matches
 from ..settings import Settings
-from ..store import NotFound
+from ..store import NotFound, StoreError
 from ..upstreams import Upstreams
 from .client import Client, Way
 from .errors import Away, Busy, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
 from .metadata import Metadata
+from .names import Names, Theirs, Unasked
 from .pages import Pages, Served
+from .policy import Hidden, HiddenByPolicy
+from .screen import Screen, readable
 from .shelf import Shelf
 from .space import Space
 
-__all__ = ["Away", "Busy", "Bytes", "Garbage", "Served", "Space", "Unknown", "Upstream", "UpstreamError"]
+__all__ = [
+    "Away",
+    "Busy",
+    "Bytes",
+    "Garbage",
+    "Hidden",
+    "HiddenByPolicy",
+    "Screen",
+    "Served",
+    "Space",
+    "Theirs",
+    "Unasked",
+    "Unknown",
+    "Upstream",
+    "UpstreamError",
+]
 
 LARGEST_FILE = 16 * 2**30
 """Bytes of the largest file that is passed on; PyPI has none of a quarter of it."""
@@ -38,9 +58,18 @@ class Upstream:
     """
 
     def __init__(
-        self, settings: Settings, given: Upstreams, repository: Repository, *, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        given: Upstreams,
+        repository: Repository,
+        *,
+        screen: Screen | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._private = settings.private
+        self.screen = screen or Screen(settings.policy, clock=clock)
+        self.names = Names(repository, settings.private)
+        self.theirs = self.names.theirs
+        self.private = self.names.private
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode
@@ -64,12 +93,16 @@ class Upstream:
         self._metadata = Metadata(self.client, shelf, self.files, patience=given.timeout)
 
     @classmethod
-    def of(cls, settings: Settings, repository: Repository) -> Upstream | None:
-        """Make it as the settings say, and have it closed with the repository; None if they name no index."""
+    def of(cls, settings: Settings, repository: Repository, screen: Screen | None = None) -> Upstream | None:
+        """Make it as the settings say, and have it closed with the repository; None if they name no index.
+
+        From then on the repository begins no project whose name another index has.
+        """
         if settings.upstream is None:
             return None
-        found = cls(settings, settings.upstream, repository)
+        found = cls(settings, settings.upstream, repository, screen=screen)
         repository.before_close(found.close)
+        repository.before_begin(lambda name, display: found.check_new(name))
         return found
 
     def close(self) -> None:
@@ -88,41 +121,41 @@ class Upstream:
         """Whether clients fetch files from the upstream, and not through us."""
         return self.mode == "redirect"
 
-    def private(self, name: str) -> bool:
-        """Tell whether a name is ours by ``mypi.private``, whether there is a project or not."""
-        return matches(self._private, name)
-
-    def theirs(self, name: str) -> bool:
-        """Tell whether a name is theirs. Raises StoreError: of a store that fails nobody may conclude that."""
-        if self.private(name):
-            return False
-        try:
-            self._repository.project(name)
-        except NotFound:
-            return True
-        return False
-
     def page(self, name: str) -> Served:
-        """Return the page of a name of theirs. Raises Unknown, Away, Garbage, StoreError."""
-        return self.pages.get(name)
+        """Return what the policy shows of a name of theirs; no index is asked about one that is denied whole.
+
+        Raises HiddenByPolicy, Unknown, Away, Garbage, StoreError.
+        """
+        self.screen.check(name)
+        return self._screened(self.pages.get(name))
 
     def kept(self, name: str) -> Served | None:
-        """Return the page that is kept of a name of theirs, without asking any index. Raises StoreError."""
-        return self.pages.kept(name)
+        """Return what the policy shows of the page that is kept of a name of theirs, without asking any index.
 
-    def known(self, name: str) -> bool:
-        """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""
+        Raises StoreError.
+        """
+        served = self.pages.kept(name)
+        return self._screened(served) if served else None
+
+    def has(self, name: str) -> str | None:
+        """Name the index that has a project of that name, None if none has. Raises as ``page``."""
         try:
-            self.pages.get(name)
+            return self.pages.get(name).cached.site
         except Unknown:
-            return False
-        return True
+            return None
+
+    def check_new(self, name: str) -> None:
+        """Refuse to begin a project whose name another index has. Raises Theirs, Unasked, StoreError."""
+        self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
         """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
-        file = self.pages.get(name).page.file(filename)
+        self.screen.check(name)
+        served = self.pages.get(name)
+        file = served.page.file(filename)
         if file is None or file.token != token:
             raise NotFound(filename)
+        self.screen.check_file(name, file, self.licences(served).get(file.version, "") or self._licence(name, file))
         return file
 
     def open(self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
@@ -139,3 +172,36 @@ class Upstream:
         """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""
         cached = self.pages.get(name).cached
         return self._metadata.get(self._sites[cached.site], cached, file)
+
+    def _screened(self, served: Served) -> Served:
+        page, key = self.screen.page(served.page, served.tag, self.licences(served))
+        return replace(served, page=page, tag=f"{served.tag} {key}") if key else served
+
+    def licences(self, served: Served) -> dict[str, str]:
+        """Return the licences of a page's versions, by SPDX, as far as metadata that is kept says them."""
+
+        def fetch(file: RemoteFile) -> bytes | None:
+            kept = served.cached.kept.get(f"{file.filename}.metadata")
+            if kept is None or not (kept.digest == file.metadata or kept.source == file.digest):
+                return None
+            return readable(partial(self._read, kept))
+
+        return self.screen.known((file.digest, file.version, partial(fetch, file)) for file in served.page.files)
+
+    def _licence(self, name: str, file: RemoteFile) -> str:
+        """Return the licence of a file that somebody wants, for which its metadata is fetched."""
+
+        def fetch() -> bytes | None:
+            try:
+                return self.metadata(name, file)
+            except NotFound:
+                return None
+
+        return self.screen.licence(file.digest, fetch) if self.screen.rules.licenses_denied else ""
+
+    def _read(self, kept: Kept) -> bytes:
+        with self._repository.outside.open(kept.key) as reader:
+            data: bytes = reader.read()
+        if hashlib.sha256(data).hexdigest() != kept.digest:
+            raise StoreError(kept.key, "is not what was kept under it")
+        return data

@@ -6,37 +6,44 @@ No request of a client chooses a URL here: what is asked for is the configured i
 from __future__ import annotations
 
 import contextlib
-import ipaddress
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import urllib3
-from cachetools import LRUCache
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry, Timeout, make_headers
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
+from urllib3.util import Timeout
 
 from ..model.remote import Site
+from . import wires
+from .addresses import Addresses
 from .errors import Away, Garbage
 
 REDIRECTS = 5
+PIECE = 64 * 1024
+
+SLOWEST = 60.0
+"""Seconds in which a file must bring another piece, or nobody waits for it any longer."""
+
 _AGENT = "mypi"
-_PIECE = 64 * 1024
-_POOLS = 64
+_HOST = re.compile(r"[a-z0-9_.-]{1,253}\Z|[0-9a-f:.]{2,45}\Z")
+_PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True)
 class Way:
     """How the outside may be reached.
 
-    ``hosts`` are hosts that files may come from besides each site's own, ``timeout`` is in seconds: for a connection,
-    for each wait, and for a whole page. ``credentials`` maps the names of sites to ``user:password``, or to ``token``
-    without a colon for Bearer.
+    ``hosts`` are hosts that files may come from besides each site's own. ``timeout`` is in seconds: from a request to
+    its whole page, or to the first bytes of a file. ``credentials`` maps the names of sites to what their header
+    Authorization says.
     """
 
     timeout: float = 10
@@ -44,155 +51,235 @@ class Way:
     private_addresses: bool = False
     insecure: bool = False
     ca: str | None = None
-    credentials: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Answer:
+    """What came: ``url`` is where from, after all redirects, which links in it are relative to."""
+
+    def __init__(self, raw: Any, url: str, clock: wires.Clock) -> None:
+        self._raw = raw
+        self._clock = clock
+        self._came = PIECE
+        self.url = url
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+
+    def read1(self, size: int = PIECE) -> bytes:
+        """Return what came of the body, packed or not, b"" at its end. It may take long, but not be too slow.
+
+        Raises Away.
+        """
+        if self._came >= PIECE:
+            self._came, self._clock.until = 0, time.monotonic() + SLOWEST
+        piece = self._next(size)
+        self._came += len(piece)
+        return piece
+
+    def stream(self, size: int = PIECE) -> Iterator[bytes]:
+        """Yield the body in pieces. Raises Away."""
+        while piece := self.read1(size):
+            yield piece
+
+    def whole(self, limit: int) -> bytes:
+        """Return the body, unpacked, in what is left of the time. Raises Away; Garbage if it is more than ``limit``."""
+        packing = self.headers.get("Content-Encoding", "identity").strip().lower()
+        if packing not in ("identity", "gzip", "x-gzip", ""):
+            raise Garbage(f"{_shown(self.url)} is packed as {packing[:50]}, which mypi did not ask for")
+        unpacker = zlib.decompressobj(31) if "gzip" in packing else None
+        body = bytearray()
+        while piece := self._next(PIECE):
+            # No more than the limit is ever unpacked, however small it was packed.
+            body += _unpacked(unpacker, piece, limit + 1 - len(body), self.url) if unpacker else piece
+            if len(body) > limit:
+                raise Garbage(f"{_shown(self.url)} has more than {limit:,} bytes")
+        if unpacker and not unpacker.eof and self._raw.tell():
+            raise Garbage(f"{_shown(self.url)} ends before its end")
+        return bytes(body)
+
+    def _next(self, size: int) -> bytes:
+        with _faults(self.url, self._clock):
+            return self._raw.read1(size, decode_content=False) or b""
 
 
 class Client:
-    """Asks upstream indexes. Methods may be called from any thread."""
+    """Asks upstream indexes. Methods may be called from any thread. ``resolve`` is as ``socket.getaddrinfo``."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, *, resolve: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> None:
         self._way = way
+        self._addresses = Addresses(private=way.private_addresses, resolve=resolve)
+        self._tls = wires.tls(way.ca)
         self._lock = threading.Lock()
-        self._pools: LRUCache[tuple[str, str, int, str], Any] = LRUCache(_POOLS)
+        self._managers: dict[str | None, PoolManager] = {}
+        self._closed = False
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; whoever asks after that is told that it is away."""
         with self._lock:
-            pools = list(self._pools.values())
-            self._pools.clear()
-        for pool in pools:
-            pool.close()
+            self._closed = True
+            for each in self._managers.values():
+                each.clear()
+            self._managers.clear()
 
     @contextlib.contextmanager
-    def get(self, site: Site, url: str, headers: Mapping[str, str]) -> Iterator[Any]:
-        """Ask for a URL of a site, or one that its pages name; yield the answer as urllib3 has it, its body unread.
+    def get(self, site: Site, url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
+        """Ask for a URL of a site, or one that its pages name; yield the answer, its body unread.
 
-        Redirects are followed, each looked at anew. Raises Away, Garbage.
+        Redirects are followed, each looked at anew. The body is read in the same thread. Raises Away, Garbage.
         """
-        for _ in range(REDIRECTS + 1):
-            self._check(site, url)
-            answer = self._send(site, url, headers)
-            try:
-                location = answer.headers.get("Location") if answer.status in (301, 302, 303, 307, 308) else None
-                if location is None:
-                    answer.url = url
-                    with _faults(url):
-                        yield answer
-                    return
-            finally:
-                # A body that was not read to its end would come with the next answer.
-                answer.close()
-                answer.release_conn()
-            url = urljoin(url, location)
-        raise Garbage(f"{site.name} redirects more than {REDIRECTS} times, at last to {url}")
+        clock = wires.Clock(time.monotonic() + self._way.timeout, self._way.timeout)
+        with wires.timed(clock):
+            for _ in range(REDIRECTS + 1):
+                raw = self._send(site, url, headers, clock)
+                try:
+                    location = raw.headers.get("Location") if raw.status in (301, 302, 303, 307, 308) else None
+                    if location is None:
+                        yield Answer(raw, url, clock)
+                        return
+                    with _faults(url, clock):
+                        _drain(raw)
+                finally:
+                    # A body that was not read to its end would come with the next answer: then this ends the
+                    # connection; else it has gone back to the others.
+                    raw.close()
+                    raw.release_conn()
+                url = _joined(site, url, location)
+        raise Garbage(f"{site.name} redirects more than {REDIRECTS} times, at last to {_shown(url)}")
 
-    def page(self, site: Site, url: str, headers: Mapping[str, str], limit: int) -> tuple[Any, bytes]:
+    def page(self, site: Site, url: str, headers: Mapping[str, str], limit: int) -> tuple[Answer, bytes]:
         """Ask for something small; return the answer and its whole body, unpacked. Raises Away, Garbage."""
-        until = time.monotonic() + self._way.timeout
-        body = bytearray()
         with self.get(site, url, {"Accept-Encoding": "gzip", **headers}) as answer:
-            for piece in answer.stream(_PIECE, decode_content=True):
-                body += piece
-                if len(body) > limit:
-                    raise Garbage(f"{url} has more than {limit:,} bytes")
-                if time.monotonic() > until:
-                    raise Away(f"{url} did not come within {self._way.timeout:g} seconds")
-        return answer, bytes(body)
+            return answer, answer.whole(limit)
 
-    def _check(self, site: Site, url: str) -> None:
-        parts = urlsplit(url)
-        own = urlsplit(site.url).hostname
-        if parts.scheme != "https" and not (self._way.insecure and parts.scheme == "http"):
-            raise Garbage(f"{site.name} leads to {url}, which is not https")
-        if parts.hostname != own and parts.hostname not in self._way.hosts:
-            raise Garbage(
-                f"{site.name} leads to {parts.hostname}, which mypi does not ask; its operator may name it in "
-                "mypi.upstream.hosts"
-            )
+    def _send(self, site: Site, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
+        origin, target = self._check(site, url)
+        given = {"User-Agent": _AGENT, **headers, **self._authorization(site, origin)}
+        # A connection that was kept open may be gone when it is used again. urllib3 could try again too, but writes the
+        # whole URL into the log when it does, and for some answers it sleeps.
+        with _faults(url, clock):
+            try:
+                return self._urlopen(origin, target, given)
+            except ProtocolError:
+                return self._urlopen(origin, target, given)
 
-    def _send(self, site: Site, url: str, headers: Mapping[str, str]) -> Any:
-        parts = urlsplit(url)
-        host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-        given = {"User-Agent": _AGENT, **headers, **self._authorization(site, parts.hostname, port)}
-        path = parts.path or "/"
-        target = f"{path}?{parts.query}" if parts.query else path
-        with _faults(url):
-            pool, absolute = self._pool(parts.scheme, host, port)
-            return pool.urlopen(
-                "GET",
-                url if absolute else target,
-                headers={**given, "Host": parts.netloc.rpartition("@")[2]},
-                redirect=False,
-                retries=Retry(total=1, connect=1, read=0, redirect=False, status=0, other=0),
-                timeout=Timeout(connect=min(5, self._way.timeout), read=self._way.timeout),
-                preload_content=False,
-                decode_content=False,
-            )
+    def _urlopen(self, origin: tuple[str, str, int], target: str, headers: Mapping[str, str]) -> Any:
+        return self._manager(*origin).urlopen(
+            "GET",
+            # Put together from what was checked: nobody reads another host out of it.
+            f"{_origin(*origin)}{target}",
+            headers=headers,
+            redirect=False,
+            retries=False,
+            timeout=Timeout(connect=self._way.timeout, read=self._way.timeout),
+            preload_content=False,
+            decode_content=False,
+        )
 
-    def _authorization(self, site: Site, host: str | None, port: int) -> dict[str, str]:
-        """Return the credentials of a site, for itself alone: no redirect and no file's host gets them."""
+    def _check(self, site: Site, url: str) -> tuple[tuple[str, str, int], str]:
+        """Return where a URL leads, which must be allowed, and what is asked for there. Raises Garbage."""
+        origin, target = _parts(site, url)
+        scheme, host, _ = origin
         own = urlsplit(site.url)
-        if (host, port) != (own.hostname, own.port or (443 if own.scheme == "https" else 80)):
-            return {}
-        secret = self._way.credentials.get(site.name)
-        if secret is None:
-            return {}
-        return make_headers(basic_auth=secret) if ":" in secret else {"Authorization": f"Bearer {secret}"}
+        if scheme != "https" and not (self._way.insecure and (scheme, own.scheme) == ("http", "http")):
+            raise Garbage(f"{site.name} leads to {_shown(url)}, which is not https")
+        if host != own.hostname and host not in self._way.hosts:
+            raise Garbage(
+                f"{site.name} leads to {host}, which mypi does not ask; its operator may name it in mypi.upstream.hosts"
+            )
+        return origin, target
 
-    def _pool(self, scheme: str, host: str, port: int) -> tuple[Any, bool]:
-        """Return the connections to a host, and whether they want whole URLs, as those to a proxy do."""
-        proxy = None if proxy_bypass(host) else getproxies().get(scheme)
-        # What a proxy connects to is the proxy's affair; we look at no address then.
-        address = proxy or self._address(host, port)
-        key = (scheme, host, port, address)
+    def _authorization(self, site: Site, origin: tuple[str, str, int]) -> dict[str, str]:
+        """Return the credentials of a site, for itself alone: no redirect and no file's host gets them."""
+        said = self._way.credentials.get(site.name)
+        return {"Authorization": said} if said and origin == _parts(site, site.url)[0] else {}
+
+    def _manager(self, scheme: str, host: str, port: int) -> PoolManager:
+        """Return what has the connections to a host: our own, or those of the proxy that the environment names."""
+        proxies = getproxies()
+        proxy = proxies.get(scheme) or proxies.get("all")
+        if proxy and proxy_bypass(host if ":" in host else f"{host}:{port}"):
+            proxy = None
         with self._lock:
-            pool = self._pools.get(key)
-            if pool is None:
-                pool = self._pools[key] = self._open(scheme, host, port, address, proxy)
-        return pool, bool(proxy)
-
-    def _open(self, scheme: str, host: str, port: int, address: str, proxy: str | None) -> Any:
-        trust: dict[str, Any] = {"ca_certs": self._way.ca, "cert_reqs": "CERT_REQUIRED"} if self._way.ca else {}
-        if proxy:
-            return urllib3.ProxyManager(proxy, maxsize=8, **trust)
-        if scheme == "http":
-            return urllib3.HTTPConnectionPool(address, port, maxsize=8)
-        return urllib3.HTTPSConnectionPool(
-            address, port, maxsize=8, server_hostname=host, assert_hostname=host, **trust
-        )
-
-    def _address(self, host: str, port: int) -> str:
-        """Return an address of a host to connect to, one that may be connected to. Raises Garbage, OSError."""
-        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        for address in found:
-            if self._way.private_addresses or is_public(address):
-                return address
-        raise Garbage(
-            f"{host} is {', '.join(dict.fromkeys(found))}, inside a private network; set "
-            "mypi.upstream.private_addresses = true if it should be asked"
-        )
+            if self._closed:
+                raise Away("mypi is being stopped")
+            found = self._managers.get(proxy)
+            if found is None:
+                found = self._managers[proxy] = wires.manager(self._addresses, self._tls, proxy)
+        return found
 
 
-def is_public(address: str) -> bool:
-    """Tell whether an address is one of the open internet.
+def _parts(site: Site, url: str) -> tuple[tuple[str, str, int], str]:
+    """Take a URL apart: scheme, host and port, and what follows them, without a fragment. Raises Garbage."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError as exc:
+        raise Garbage(f"{site.name} leads to an address that cannot be read") from exc
+    if scheme not in _PORTS or not _HOST.match(host) or "@" in parts.netloc:
+        raise Garbage(f"{site.name} leads to {_shown(url)}, which is no address that mypi asks")
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return (scheme, host, _PORTS[scheme] if port is None else port), target
 
-    >>> is_public("169.254.169.254"), is_public("::ffff:127.0.0.1"), is_public("151.101.0.223")
-    (False, False, True)
+
+def _origin(scheme: str, host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" if port == _PORTS[scheme] else f"{scheme}://{shown}:{port}"
+
+
+def _joined(site: Site, url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as exc:
+        raise Garbage(f"{site.name} leads to an address that cannot be read") from exc
+
+
+def _drain(raw: Any) -> None:
+    """Read a body that nobody wants, if it is short, so that its connection serves again."""
+    came = 0
+    while came <= PIECE and (piece := raw.read1(PIECE, decode_content=False)):
+        came += len(piece)
+
+
+def _unpacked(unpacker: Any, piece: bytes, most: int, url: str) -> bytes:
+    try:
+        found: bytes = unpacker.decompress(piece, most)
+    except zlib.error as exc:
+        raise Garbage(f"{_shown(url)} is packed wrongly") from exc
+    return found
+
+
+def _shown(url: str) -> str:
+    """Return a URL for a message, without its query and without whom it names: they may be secrets.
+
+    >>> _shown("https://user:word@files.example.com/a.whl?signature=abc")
+    'https://files.example.com/a.whl'
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    return (mapped or found).is_global and not found.is_multicast
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0])[:300]
 
 
 @contextlib.contextmanager
-def _faults(url: str) -> Iterator[None]:
-    """Turn what goes wrong on the way into Away."""
+def _faults(url: str, clock: wires.Clock) -> Iterator[None]:
+    """Turn what goes wrong on the way into Away, and what cannot even be sent into Garbage."""
     try:
         yield
     except (HTTPError, OSError) as exc:
-        raise Away(f"{url} cannot be reached: {_why(exc)}") from exc
+        raise Away(f"{_shown(url)} cannot be reached: {_why(exc, clock)}") from exc
+    except ValueError as exc:
+        raise Garbage(f"{_shown(url)} cannot be asked for: {exc}") from exc
 
 
-def _why(exc: BaseException) -> str:
-    cause = getattr(exc, "reason", None) or exc
-    return f"{type(cause).__name__}" if not isinstance(cause, OSError) else (cause.strerror or type(cause).__name__)
+def _why(exc: BaseException, clock: wires.Clock) -> str:
+    """Say what lies at the bottom of an error."""
+    before = ""
+    while True:
+        if isinstance(exc, ProxyError):
+            before = "the outgoing proxy: "
+        inner = (getattr(exc, "reason", None), exc.__cause__, *exc.args)
+        deeper = next((each for each in inner if isinstance(each, BaseException)), None)
+        if deeper is None:
+            break
+        exc = deeper
+    if isinstance(exc, TimeoutError):
+        return f"{before}no answer within {clock.wait:g} seconds"
+    said = getattr(exc, "verify_message", "") or getattr(exc, "strerror", "") or str(exc) or type(exc).__name__
+    return f"{before}{said}"

@@ -155,7 +155,7 @@ class Files:
     def _steady(self, answer: Any, file: RemoteFile) -> Iterator[bytes]:
         """Yield the bytes of an answer as they come. Raises Away if they hardly do."""
         began, size = time.monotonic(), 0
-        while piece := answer.read1(_PIECE, decode_content=False):
+        while piece := answer.read1(_PIECE):
             if self._closing.is_set():
                 raise _stopped()
             size += len(piece)

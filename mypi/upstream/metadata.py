@@ -196,7 +196,7 @@ def _is_asked(asked: str, first: int, last: int, size: int) -> bool:
 
 def _whole(answer: Any, size: int, until: float, file: RemoteFile) -> bytes:
     data = bytearray()
-    while len(data) <= size and (piece := answer.read1(_PIECE, decode_content=False)):
+    while len(data) <= size and (piece := answer.read1(_PIECE)):
         data += piece
         if time.monotonic() > until:
             raise Away(f"the metadata of {file.filename} did not come in time")

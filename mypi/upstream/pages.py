@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin
 
 from cachetools import LRUCache
 
@@ -200,7 +199,7 @@ class Pages:
         now = self._clock()
         fresh = replace(kept, fetched=now, fresh_until=now + self._lifetime(answer.headers))
         if answer.status == 200:
-            return self._keep(_read(fresh, answer.headers, body, urljoin(url, answer.url or "")))
+            return self._keep(_read(fresh, answer.headers, body, answer.url))
         if answer.status == 304 and conditional:
             return self._keep(fresh)
         if answer.status in (404, 410):

@@ -28,7 +28,7 @@ from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
-from ..upstream import Busy, Unknown, UpstreamError
+from ..upstream import Busy, HiddenByPolicy, Theirs, Unasked, Unknown, UpstreamError
 from . import links
 from .common import common
 
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Taken, 409),
+    (Theirs, 403),  # twine --skip-existing takes 409 for "is there already"
+    (Unasked, 503),
     (Closed, 403),
     (Missing, 404),
     (Unknown, 404),
@@ -75,6 +77,15 @@ def refused(exc: Exception, request: Request) -> Response:
         return answer
     # A store's message names its keys, which are nobody's business.
     return _answer(request, code, _nothing(request) if isinstance(exc, NotFound) else str(exc))
+
+
+def hidden(exc: HiddenByPolicy, request: Request) -> Response:
+    """Say which rule hides what was asked for, and where more is said of it.
+
+    403, for installers take 404 for "not here" and look further, where somebody else may have that name (A1.4).
+    """
+    address = links.address(request)
+    return _answer(request, 403, f"{exc.hidden.sentence}. See {address}/+why/{exc.project}")
 
 
 def forbidden(exc: HTTPForbidden, request: Request) -> Response:
@@ -170,7 +181,7 @@ def _answer(request: Request, status: int, message: str) -> Response:
     best = request.accept.acceptable_offers(["text/plain", "text/html", "application/json"])
     form = best[0][0] if best else "text/plain"
     if _in_browser(request) or (form == "text/html" and "text/html" in request.headers.get("Accept", "")):
-        values = {**_frame(request), "status": status, "message": message}
+        values = {**_frame(request), "status": status, "message": message, "why": _why(request, status)}
         response.content_type, response.charset = "text/html", "UTF-8"
         response.text = render("mypi:templates/error.jinja2", values, request)
     elif form == "application/json":
@@ -181,6 +192,13 @@ def _answer(request: Request, status: int, message: str) -> Response:
         response.content_type, response.charset = "text/plain", "UTF-8"
         response.text = message + "\n"
     return response
+
+
+def _why(request: Request, status: int) -> str | None:
+    """Return the link to what is known of the name that was asked for, where something may be hidden."""
+    project = project_of(getattr(request, "context", None)) if status in (403, 404) else None
+    known = project and (request.upstream is not None or request.screen.rules.ours)
+    return f"{links.up(request)}+why/{project}" if known else None
 
 
 def _in_browser(request: Request) -> bool:
@@ -208,6 +226,7 @@ def reason(message: str) -> str:
 def includeme(config: Configurator) -> None:
     for kind in (*(kind for kind, _ in STATUS), FormError):
         config.add_exception_view(refused, context=kind)
+    config.add_exception_view(hidden, context=HiddenByPolicy)
     config.add_exception_view(throttled, context=Throttled)
     config.add_exception_view(http, context=HTTPException)
     config.add_exception_view(unexpected, context=Exception)

@@ -19,6 +19,7 @@ from ..store import NotFound, Reader, StoreError
 from ..upstream import Busy, Bytes, Upstream
 from .caching import is_known
 from .links import Redirect
+from .offered import live_file, offered
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -32,12 +33,12 @@ def file(context: FileResource, request: Request) -> Response:
     Of a name that is not ours the upstream's page decides.
     """
     try:
-        project: Project = request.repository.project(context.project).value
+        project = offered(request, context.project).value
     except NotFound:
         if request.upstream is None or not request.upstream.theirs(context.project):
             raise
         return _theirs(context, request, request.upstream)
-    found = project.live_file(context.filename)
+    found = live_file(request, project, context.filename)
     if found.token != context.token:
         raise HTTPNotFound(f"There is no {context.filename} at this address")
     if context.sidecar:

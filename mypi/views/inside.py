@@ -17,6 +17,7 @@ from ..security import Policy
 from . import files, links, paging, tags
 from .common import common
 from .looking import Inside
+from .offered import live_file, offered
 
 MEMBERS = 500
 """Files of an archive on a page."""
@@ -26,8 +27,8 @@ _LONGEST_HEAD = 50_000
 
 def inside(context: FilePage, request: Request) -> dict[str, Any] | Response:
     """Show what is in a file; a file of another release is a 404 here."""
-    project: Project = request.repository.project(context.project).value
-    file = project.live_file(context.filename)
+    project = offered(request, context.project).value
+    file = live_file(request, project, context.filename)
     if Version(file.version) != context.version:
         raise HTTPNotFound(f"{context.filename} is of version {file.version}")
     context.release.text = file.version

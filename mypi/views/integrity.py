@@ -10,10 +10,10 @@ from pyramid.httpexceptions import HTTPNotAcceptable, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..model import Project
 from ..resources import Provenance
 from . import files, links
 from .caching import is_known
+from .offered import live_file, offered
 
 FORMS = ("application/vnd.pypi.integrity.v1+json", "application/json")
 
@@ -23,8 +23,8 @@ def provenance(context: Provenance, request: Request) -> Response:
     accepted = request.accept.acceptable_offers(FORMS)
     if not accepted:
         raise HTTPNotAcceptable(f"None of the types asked for is served here; accept one of {', '.join(FORMS)}")
-    project: Project = request.repository.project(context.project).value
-    file = project.live_file(context.filename)
+    project = offered(request, context.project).value
+    file = live_file(request, project, context.filename)
     if Version(file.version) != context.version:
         raise HTTPNotFound(f"{context.filename} is of version {file.version}")
     if file.provenance is None:

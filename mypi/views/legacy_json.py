@@ -17,7 +17,9 @@ from ..model import File, Project
 from ..repository import Held, Repository
 from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
+from ..upstream import Unknown
 from . import links
+from .offered import offered, refuse_release
 from .releases import Release, newest, releases
 from .rendered import as_json, respond
 
@@ -27,8 +29,10 @@ def document(context: JsonDocument, request: Request) -> Response:
 
     404 for an unknown project or version, and for one in quarantine, as on PyPI.
     """
-    held: Held[Project] = request.repository.project(context.project)
+    held = _held(context, request)
     project = held.value
+    if context.version is not None and context.version not in releases(project):
+        refuse_release(request, project, context.version)
     release = _release(project, context)
     away = links.to_canonical(request, slash=False)
     if away:
@@ -50,6 +54,23 @@ def document(context: JsonDocument, request: Request) -> Response:
     response = respond(request, ("pypi", base, project.name, of, held.tag), "application/json", draw)
     response.headers["X-PyPI-Last-Serial"] = str(len(project.history))
     return response
+
+
+def _held(context: JsonDocument, request: Request) -> Held[Project]:
+    """Read a project of ours. An upstream's has no description here: it would take a file of it to tell.
+
+    Renovate and bandersnatch go on to the Simple API at a 404.
+    """
+    try:
+        return offered(request, context.project)
+    except NotFound as exc:
+        if request.upstream is None or not request.upstream.theirs(context.project):
+            raise
+        sites = " or ".join(site.name for site in request.upstream.sites)
+        raise Unknown(
+            f"{context.project} is no project of this index, and the older JSON describes no other; if {sites} has it, "
+            f"the Simple API has it here too: {links.address(request)}/simple/{context.project}/"
+        ) from exc
 
 
 def _release(project: Project, context: JsonDocument) -> Release:

@@ -18,8 +18,10 @@ from ..model.releases import Release, newest, releases
 from ..overview import Overview
 from ..resources import BareProject, ProjectPage, ReleasePage
 from ..security import Policy, visible
-from . import links, paging, shown, tags
+from ..store import NotFound
+from . import links, paging, remote, shown, tags
 from .common import common
+from .offered import offered, refuse_release
 
 FILES, VERSIONS, DEPENDENTS = 100, 50, 50
 """How many of each a page shows."""
@@ -38,17 +40,21 @@ class Row:
 
 
 def project(context: ProjectPage | BareProject, request: Request) -> dict[str, Any] | Response:
-    """Show a project by its newest release, with the list of all."""
-    found: Project = request.repository.project(context.project).value
+    """Show a project by its newest release, with the list of all; or what is kept of an upstream's."""
+    try:
+        found = offered(request, context.project).value
+    except NotFound:
+        return remote.project(context, request)
     away = links.to_canonical(request)
     return away or _page(request, context, found, newest(found))
 
 
 def release(context: ReleasePage, request: Request) -> dict[str, Any] | Response:
     """Show one release; an unknown version is a 404."""
-    found: Project = request.repository.project(context.project).value
+    found = offered(request, context.project).value
     chosen = releases(found).get(context.version)
     if chosen is None:
+        refuse_release(request, found, context.version)
         raise HTTPNotFound(f"{found.display} has no release {context.version}")
     context.text = chosen.text  # of spellings that are equal, such as 1.0 and 1.0.0, the one of its files
     away = links.to_canonical(request)

@@ -13,7 +13,7 @@ from pyramid.response import Response
 from ..overview import Overview, Summary
 from ..resources import Root
 from ..security import visible
-from . import links, paging
+from . import links, paging, remote
 from .common import common
 from .rendered import as_json
 
@@ -30,7 +30,8 @@ def search(context: Root, request: Request) -> Response:
     as_page = not offers or offers[0][0] == "text/html"
     overview: Overview = request.overview
     limit = MOST if as_page else SUGGESTED
-    found, total = overview.search(words, visible(request), limit) if words else ([], 0)
+    seen = visible(request)
+    found, total = overview.search(words, seen, limit) if words else ([], 0)
     values = common(request)
     if not as_page:
         response = request.response
@@ -43,6 +44,7 @@ def search(context: Root, request: Request) -> Response:
         "total": total,
         "complete": overview.complete,
         "release": links.release,
+        "theirs": remote.named(request.upstream, words, seen),
     }
     return render_to_response("mypi:templates/search.jinja2", values, request, response=request.response)
 

@@ -11,8 +11,7 @@ from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..model import Names, Project
-from ..repository import Held
+from ..model import Names
 from ..resources import BareProject, Simple, SimpleProject
 from ..security import Visible, visible
 from ..store import NotFound
@@ -20,6 +19,7 @@ from ..upstream import Served
 from . import links
 from .listed import ours, theirs
 from .negotiation import FORMS, JSON, negotiate
+from .offered import offered
 from .rendered import as_json, respond
 
 VERSION = "1.4"
@@ -41,7 +41,7 @@ def project_page(context: SimpleProject | BareProject, request: Request) -> Resp
     one; of ours nothing is ever asked there (threat 28).
     """
     try:
-        held: Held[Project] = request.repository.project(context.project)
+        held = offered(request, context.project)
     except NotFound:
         if request.upstream is None or not request.upstream.theirs(context.project):
             raise
