@@ -145,18 +145,11 @@ def test_metadata_of_the_wheel_that_is_not_what_the_page_promises_is_garbage(ind
     assert "has another sha256" in index.get(of(), status=502).text
 
 
-def test_an_sdist_has_none_unless_its_index_serves_some(index, upstream):
+def test_A6_1_an_sdist_has_none_whatever_its_index_serves(index, upstream):
     name, content = sdist(version="4.0")
-    upstream.add(PROJECT, name, content)
+    upstream.add(PROJECT, name, content, metadata=OWN)
     index.get(of(name, content), status=404)
     assert paths(upstream) == []
-    name, content = sdist("other")
-    upstream.add("other", name, content, metadata=OWN)
-    url = f"/files/other/{hashlib.sha256(content).hexdigest()[:16]}/{name}.metadata"
-    assert index.get(url).body == OWN
-    name, content = sdist("third")
-    upstream.add("third", name, content, said={"core-metadata": True})
-    index.get(f"/files/third/{hashlib.sha256(content).hexdigest()[:16]}/{name}.metadata", status=404)
 
 
 def test_other_bytes_under_a_name_have_their_own_metadata(index, upstream):
