@@ -6,10 +6,8 @@ import concurrent.futures
 import contextlib
 import hashlib
 import http.client
-import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,79 +21,20 @@ from tests import stores, upstreams
 from tests.builders import metadata, wheel
 from tests.functional.conftest import Index
 from tests.functional.support import basic, served
-
-NAME, CONTENT = wheel()
-PROJECT = "acme-lib"
-LARGE = "acme_lib-2.0.tar.gz"
-BIG = os.urandom(3 * 1024 * 1024)
-
-
-def token(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def address(filename: str = NAME, content: bytes = CONTENT) -> str:
-    return f"/files/{PROJECT}/{token(content)}/{filename}"
-
-
-@pytest.fixture
-def upstream(tmp_path: Path) -> Iterator[upstreams.Upstream]:
-    """An upstream with a small wheel and a large sdist."""
-    with upstreams.running(tmp_path, tls=False) as running:
-        running.add(PROJECT, NAME, CONTENT)
-        running.add(PROJECT, LARGE, BIG)
-        yield running
-
-
-@contextlib.contextmanager
-def indexed(upstream: upstreams.Upstream, store, **settings: str) -> Iterator[Index]:
-    """Run an index before the upstream."""
-    index = Index.over(store, **upstream.settings(**settings))
-    try:
-        yield index
-    finally:
-        index.repository.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    """An empty store in memory: what depends on the kind of store says so."""
-    return stores.make("memory", tmp_path)
-
-
-@pytest.fixture
-def index(upstream, store):
-    """An index before the upstream."""
-    with indexed(upstream, store) as made:
-        yield made
-
-
-def kept(index: Index) -> dict[str, int]:
-    """What is kept, by file name, and how large."""
-    return {item.filename: item.kept.size for item in Space(index.repository.outside, None).kept()}
-
-
-def keys_of(index: Index) -> list[str]:
-    """The keys of all bytes of other indexes in the store."""
-    return [entry.key for entry in index.repository.outside.bytes()]
-
-
-def until(test, seconds: float = 10) -> None:
-    """Wait until something holds: a fetch goes on after its last reader has all bytes."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def fetched(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """What a client over the network gets; raises IncompleteRead where that is not whole."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, dict(answer.headers), answer.read()
-
+from tests.upstream.support import (
+    BIG,
+    CONTENT,
+    LARGE,
+    NAME,
+    PROJECT,
+    address,
+    fetched,
+    indexed,
+    kept,
+    keys_of,
+    token,
+    until,
+)
 
 # One file, as ours are served.
 
