@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -77,7 +78,7 @@ def move(index: Index, days: float) -> None:
 
 def versions(index: Index, name: str = "lib") -> list[str]:
     page = index.json(name)
-    assert {file["filename"].split("-")[1] for file in page["files"]} == set(page["versions"])
+    assert {file["filename"].split("-")[1].removesuffix(".tar.gz") for file in page["files"]} == set(page["versions"])
     return list(page["versions"])
 
 
@@ -141,11 +142,11 @@ def test_a_file_that_is_hidden_is_403_with_the_sentence_in_reason_and_body(upstr
     for asked in (path, f"{path}.metadata"):
         answer = index.get(asked, status=403)
         assert "lib-2.0-py3-none-any.whl is hidden until " in answer.text
-        assert "mypi.policy.min_age_days = 7. See http://localhost:80/+why/lib" in answer.text
+        assert "mypi.policy.min_age_days = 7. See http://localhost/+why/lib" in answer.text
         assert answer.text.strip() == answer.status.partition(" ")[2]
         assert answer.headers["Cache-Control"] == "no-store"
     index.get(file_path(upstream, "lib", "1.0"))
-    index.get(path.replace("lib/", "lib/0", 1)[:-1], status=404)
+    index.get(path.replace("lib/", "lib/0", 1), status=404)
     move(index, 7)
     index.get(path)
     index.get(f"{path}.metadata")
@@ -211,7 +212,7 @@ def test_bytes_in_the_store_that_are_not_the_metadata_say_no_licence(upstream: U
     index.get(file_path(upstream, "copyleft", "2.0"), status=403)
     for key in [entry.key for entry in store.list("upstream-files/")]:
         store.delete(key)
-        store.add(key, builders.stream(b"something else"), 14)
+        store.add(key, io.BytesIO(b"something else"), 14)
     again = Index.over(store, **settings)
     assert len(again.json("copyleft")["files"]) == 1
     index.repository.close()
@@ -229,7 +230,7 @@ def test_why_says_whose_a_name_is_which_rule_hides_what_who_set_it_and_when_it_l
     upstream: Upstream, make: Any
 ) -> None:
     index = make(**upstream.settings(), policy_min_age_days="7", policy_prereleases="hide")
-    found = why(index, "Lib", status=301) if False else why(index, "lib")
+    found = why(index, "lib")
     assert (found["name"], found["version"], found["whose"], found["upstream"]) == ("lib", None, "theirs", "pypi")
     assert found["sentences"] == ["lib is not ours: it comes from pypi, of mypi.upstream"]
     assert [(each["version"], each["rule"]) for each in found["hidden"]] == [
@@ -271,7 +272,7 @@ def test_why_of_a_version_without_files(upstream: Upstream, make: Any) -> None:
 def test_why_asks_no_index_about_ours_nor_about_what_is_denied_whole(upstream: Upstream, make: Any) -> None:
     """Threat 28: nothing about a name of ours is ever asked upstream."""
     index = make(**upstream.settings(), private="acme-*", policy_deny="evil")
-    index.repository.publish(submission("mine-1.0.tar.gz"), Actor("tester", "test"))
+    index.repository.publish(submission(*builders.sdist("mine", "1.0")), Actor("tester", "test"))
     ours, private, evil = why(index, "mine"), why(index, "acme-x"), why(index, "evil")
     assert (ours["whose"], private["whose"], evil["whose"]) == ("ours", "ours", "theirs")
     assert "it was published here" in ours["sentences"][0]
@@ -359,7 +360,7 @@ def ours(make: Any) -> Callable[..., Index]:
 
 def test_our_own_are_shown_as_ever_unless_the_rules_are_for_them_too(make: Any) -> None:
     index = make(policy_min_age_days="7", policy_deny="lib")
-    index.repository.publish(submission("lib-1.0.tar.gz"), Actor("tester", "test"))
+    index.repository.publish(submission(*builders.sdist("lib", "1.0")), Actor("tester", "test"))
     assert [file["filename"] for file in index.json("lib")["files"]] == ["lib-1.0.tar.gz"]
     index.get(index.url("lib", "lib-1.0.tar.gz"))
 
@@ -387,7 +388,7 @@ def test_rules_for_our_own_hide_on_every_page_and_never_the_rest(ours: Any) -> N
 def test_a_denied_name_of_ours_is_403_and_the_others_are_as_they_were(ours: Any) -> None:
     index = ours(policy_deny="* lib<2", policy_allow="lib other")
     assert versions(index) == ["2.0"]
-    index.repository.publish(submission("evil-1.0.tar.gz"), Actor("tester", "test"))
+    index.repository.publish(submission(*builders.sdist("evil", "1.0")), Actor("tester", "test"))
     assert "evil is hidden: it is denied by mypi.policy.deny = *" in index.get("/simple/evil/", status=403).text
     assert "evil" in index.get("/simple/").text
 
