@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from ..model.remote import Cached, Kept, RemoteFile, Site
 from ..store import StoreError
-from .client import Client
+from .client import Answer, Client
 from .errors import Away, Garbage, UpstreamError
 from .flights import Crowd, Flight
 from .shelf import Shelf, Stream
@@ -88,11 +88,14 @@ class Files:
             if kept:
                 return Bytes(kept.size, kept)
             flight = self._flight(site, cached, file)
-            if flight:
-                flight.lead()
-                pieces = flight.read(start, stop)
-                if pieces is not None:
-                    return Bytes(flight.size, pieces)
+            pieces = flight.read(start, stop) if flight else None
+            if flight and pieces:
+                try:
+                    flight.lead()
+                except BaseException:
+                    pieces.close()
+                    raise
+                return Bytes(flight.size, pieces)
             # Else it came to its end between two lines of ours, and is kept now.
             cached = self._shelf.known(cached)
 
@@ -149,7 +152,7 @@ class Files:
             raise
         flight.land()
 
-    def _steady(self, answer: Any, file: RemoteFile) -> Iterator[bytes]:
+    def _steady(self, answer: Answer, file: RemoteFile) -> Iterator[bytes]:
         """Yield the bytes of an answer as they come. Raises Away if they hardly do."""
         began, size = time.monotonic(), 0
         while piece := answer.read1(_PIECE):
@@ -162,12 +165,12 @@ class Files:
             yield piece
 
 
-def _check(answer: Any, site: Site, file: RemoteFile) -> None:
+def _check(answer: Answer, site: Site, file: RemoteFile) -> None:
     if answer.status != 200:
         raise Away(f"{site.name} answers {answer.status} for {file.filename}")
 
 
-def announced(answer: Any) -> int | None:
+def announced(answer: Answer) -> int | None:
     """Return the size that an answer announces. Raises Garbage.
 
     A Content-Encoding is not looked at: what an upstream calls the encoding of a ``.tar.gz`` is the file itself.

@@ -26,8 +26,8 @@ SMALL, SMALL_LEAD, LEAD = 1024 * 1024, 5.0, 1.0
 """Seconds that the whole of a file is waited for before its bytes are passed on, up to so many bytes and beyond: one
 that is wrong is a clean 502 then."""
 
-QUIET = 2.0
-"""Seconds without news after which a reader needs a seat to wait longer."""
+QUIET, CROWDED = 2.0, 0.25
+"""Seconds without news after which a reader needs a seat to wait longer; who comes when none is free has less."""
 
 _PIECE = 256 * 1024
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -37,17 +37,26 @@ class Crowd:
     """Bounds how many wait for an upstream that says nothing: each holds a thread of the server, which others need."""
 
     def __init__(self, seats: int) -> None:
-        self._seats = threading.BoundedSemaphore(seats)
+        self._lock = threading.Lock()
+        self._free = seats
+
+    @property
+    def grace(self) -> float:
+        """How long, in seconds, somebody who comes now may wait without a seat."""
+        return QUIET if self._free > 0 else CROWDED
 
     @contextmanager
     def seat(self, what: str) -> Iterator[None]:
         """Have somebody wait. Raises Busy if too many do already."""
-        if not self._seats.acquire(blocking=False):
-            raise Busy(f"{what} is slow to come from its index, and many wait already; try again")
+        with self._lock:
+            if self._free <= 0:
+                raise Busy(f"{what} is slow to come from its index, and many wait already; try again")
+            self._free -= 1
         try:
             yield
         finally:
-            self._seats.release()
+            with self._lock:
+                self._free += 1
 
 
 class Flight:
@@ -103,7 +112,7 @@ class Flight:
         Raises what failed; Away if nothing comes, Busy if too many wait for that.
         """
         until = time.monotonic()
-        self._wait(lambda: self._written > 0)
+        self._wait(lambda: self._written > 0, self._crowd.grace)
         with self._news:
             until += SMALL_LEAD if (self.size or SMALL + 1) <= SMALL else LEAD
             self._news.wait_for(lambda: self._settled, until - time.monotonic())
@@ -155,19 +164,20 @@ class Flight:
     def _settled(self) -> bool:
         return self._whole or self._error is not None
 
-    def _wait(self, ready: Callable[[], bool]) -> None:
+    def _wait(self, ready: Callable[[], bool], quiet: float = QUIET) -> None:
         """Wait until the flight is settled or ``ready``, as long as there is news."""
         with self._news:
             while not self._settled and not ready():
                 seen = self._written
-                if not self._news.wait_for(lambda: self._settled or self._written > seen, QUIET):  # noqa: B023 - at once
-                    self._wait_seated(seen)
+                if not self._news_after(seen, quiet):
+                    with self._crowd.seat(self._file.filename):
+                        if not self._news_after(seen, max(0.0, self._patience - quiet)):
+                            raise Away(f"nothing of {self._file.filename} came within {self._patience:g} seconds")
             self._raise()
 
-    def _wait_seated(self, seen: int) -> None:
-        with self._crowd.seat(self._file.filename):
-            if not self._news.wait_for(lambda: self._settled or self._written > seen, self._patience - QUIET):
-                raise Away(f"nothing of {self._file.filename} came within {self._patience:g} seconds")
+    def _news_after(self, seen: int, seconds: float) -> bool:
+        """Wait for more than there was; tell whether it came. The lock is held by the caller."""
+        return self._news.wait_for(lambda: self._settled or self._written > seen, seconds)
 
     def _write(self, piece: bytes) -> None:
         """Append to the spool; where its disk is full, to another: what cannot be kept can be passed on still."""

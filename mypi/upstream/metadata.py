@@ -11,12 +11,11 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
 
 from ..archives import ArchiveError
 from ..model.remote import Cached, RemoteFile, Site
 from ..store import NotFound, StoreError
-from .client import Client
+from .client import Answer, Client
 from .errors import Away, Garbage
 from .files import Files
 from .shelf import Shelf
@@ -50,7 +49,7 @@ class Metadata:
 
         Besides: Away, Garbage, Busy, StoreError.
         """
-        if file.metadata is None and not file.is_wheel:
+        if not file.is_wheel:
             raise NotFound(file.filename + ENDING)
         kept = self._kept(cached, file)
         if kept is not None:
@@ -103,8 +102,6 @@ class Metadata:
     def _found(self, site: Site, cached: Cached, file: RemoteFile) -> bytes:
         data = self._upstreams_own(site, file) if file.metadata is not None else None
         if data is None:
-            if not file.is_wheel:
-                raise NotFound(file.filename + ENDING)
             data = self._from_wheel(site, cached, file)
         if file.metadata and hashlib.sha256(data).hexdigest() != file.metadata:
             raise Garbage(f"the metadata of {file.filename} has another sha256 than the page of {site.name} says")
@@ -179,7 +176,7 @@ class Metadata:
             return _whole(answer, last + 1 - first, until, file), size
 
 
-def _said(answer: Any, file: RemoteFile) -> tuple[int, int, int]:
+def _said(answer: Answer, file: RemoteFile) -> tuple[int, int, int]:
     said = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
     if said is None:
         raise Garbage(f"a part of {file.filename} came without saying which")
@@ -194,7 +191,7 @@ def _is_asked(asked: str, first: int, last: int, size: int) -> bool:
     return (first, last) == wanted and first <= last
 
 
-def _whole(answer: Any, size: int, until: float, file: RemoteFile) -> bytes:
+def _whole(answer: Answer, size: int, until: float, file: RemoteFile) -> bytes:
     data = bytearray()
     while len(data) <= size and (piece := answer.read1(_PIECE)):
         data += piece

@@ -52,7 +52,7 @@ def parse(content_type: str, body: bytes, url: str, name: str) -> RemotePage:
             return _from_json(json.loads(body), url, name)
         if _HTML.match(content_type):
             return _from_html(body.decode(), url, name)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as exc:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, AssertionError) as exc:  # the last: HTML's
         raise Garbage(f"{url} is no page of the Simple API: it cannot be read") from exc
     raise Garbage(f"{url} is no page of the Simple API: its type is {_line(content_type)[:100] or 'not given'}")
 

@@ -15,9 +15,12 @@ from ..repository import in_threads
 from ..store import StoreError
 from . import Upstream
 from .errors import UpstreamError
+from .policy import HiddenByPolicy
 
 JOBS = 8
 """Pages or files that are asked for at a time."""
+
+FAULTS = (UpstreamError, HiddenByPolicy, StoreError)
 
 _ALGORITHMS = hashlib.algorithms_guaranteed - {"shake_128", "shake_256"}
 
@@ -86,7 +89,7 @@ def _planned(upstream: Upstream, pin: Pin) -> Planned:
         if not upstream.theirs(pin.name):
             return Planned(pin, ours=True)
         page = upstream.page(pin.name).page
-    except (UpstreamError, StoreError) as exc:
+    except FAULTS as exc:
         return Planned(pin, problems=(f"{pin.name} {pin.version}: {exc}",))
     if pin.files:
         return _by_name(pin, page)
@@ -138,13 +141,15 @@ def _fetched(upstream: Upstream, task: Task, moved: Callable[[int], None]) -> Fe
     digests = {each: hashlib.new(each.partition(":")[0], usedforsecurity=False) for each in task.hashes}
     size = 0
     try:
-        with closing(upstream.open(task.name, task.file).pieces) as pieces:
+        # As it is asked for by clients, so that the policy judges it too.
+        file = upstream.find(task.name, task.file.token, task.file.filename)
+        with closing(upstream.open(task.name, file).pieces) as pieces:
             for piece in pieces:
                 for digest in digests.values():
                     digest.update(piece)
                 size += len(piece)
                 moved(len(piece))
-    except (UpstreamError, StoreError, OSError) as exc:
+    except (*FAULTS, OSError) as exc:
         return Fetched(task, size, f"{task.file.filename}: {exc}")
     return Fetched(task, size, _wrong(task, {each: digest.hexdigest() for each, digest in digests.items()}))
 

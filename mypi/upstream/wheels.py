@@ -19,19 +19,18 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of METADATA, packed and unpacked."""
 
 _BLOCK = 64 * 1024
-_DIRECTORY = 32 * 1024 * 1024
+_DIRECTORY = 16 * 1024 * 1024
 _ENDING = b".dist-info/METADATA"
 _STORED, _DEFLATED = 0, 8
 
 
 class Parts:
-    """A file of ``size`` bytes that is read by ``fetch(start, stop)``, each block at most once, and never too much."""
+    """A file of ``size`` bytes that is read by ``fetch(start, stop)``, each block at most once."""
 
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int, tail: bytes = b"", *, most: int = 48 * 2**20):
+    def __init__(self, fetch: Callable[[int, int], bytes], size: int, tail: bytes = b"") -> None:
         self._fetch = fetch
         self._size = size
         self._tail = tail
-        self._left = most
         self._blocks: dict[int, bytes] = {}
         self._position = 0
 
@@ -41,7 +40,7 @@ class Parts:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, fewer only at the end. Raises ArchiveError if that is more than is sensible."""
+        """Return up to ``size`` bytes, fewer only at the end."""
         start, stop = self._position, min(self._size, self._position + size)
         self._position = max(start, stop)
         if start >= stop:
@@ -60,9 +59,6 @@ class Parts:
         if not missing:
             return
         start, stop = missing[0] * _BLOCK, min(self._size, (missing[-1] + 1) * _BLOCK)
-        self._left -= stop - start
-        if self._left < 0:
-            raise ArchiveError("too much of the file would have to be read")
         data = self._fetch(start, stop)
         for number in range(missing[0], missing[-1] + 1):
             self._blocks[number] = data[(number - missing[0]) * _BLOCK :][:_BLOCK]

@@ -10,10 +10,11 @@ import pytest
 
 from mypi.repository import Repository
 from mypi.store import NotFound
-from tests import builders
+from tests import builders, upstreams
 from tests.attested import PUBLISH, SLSA, of
 from tests.commands.conftest import Run
 from tests.repository.shorthand import content, filename, live, package
+from tests.upstreams import Upstream
 
 
 @pytest.fixture
@@ -175,3 +176,53 @@ def test_a_file_whose_attestations_are_of_another_is_named(run: Run, folder: Pat
     done = run("import", str(folder))
     assert (done.code, done.out) == (1, "1 imported, 1 refused\n")
     assert "has another sha256" in done.err
+
+
+def test_names_that_another_index_has_are_refused_and_the_rest_is_in(
+    run: Run, index: Repository, folder: Path, elsewhere: Upstream
+) -> None:
+    done = run("import", str(folder))
+    assert (done.code, done.out) == (1, "1 imported, 1 refused\n")
+    assert done.err.startswith(f"refused {folder / filename()}: pypi has a project acme-lib, and a name is either ours")
+    assert live(index, "other") == ["other-0.1.tar.gz"]
+    assert live(index) == []
+    assert elsewhere.count("/simple/acme-lib/") == elsewhere.count("/simple/other/") == 1
+
+
+def test_names_are_taken_over_when_that_is_said(run: Run, index: Repository, folder: Path, elsewhere: Upstream) -> None:
+    assert run("import", "--takeover", str(folder)).out == "2 imported, 0 refused\n"
+    assert [event.did for event in index.project("acme-lib").value.history] == ["takeover", "publish"]
+    assert index.project("acme-lib").value.history[0].reason == "import --takeover"
+    assert [event.did for event in index.project("other").value.history] == ["publish"]
+    elsewhere.requests.clear()
+    assert run("import", str(folder)).out == "2 imported, 0 refused\n"
+    assert elsewhere.requests == []
+
+
+def test_an_index_that_is_away_refuses_new_names_unless_they_are_taken_over(
+    run: Run, index: Repository, folder: Path, elsewhere: Upstream
+) -> None:
+    elsewhere.faults["*"] = upstreams.status(500)
+    done = run("import", str(folder))
+    assert (done.code, done.out) == (1, "0 imported, 2 refused\n")
+    assert "Whether another index has a project other cannot be asked now" in done.err
+    assert index.names() is None
+    assert run("import", "--takeover", str(folder)).out == "2 imported, 0 refused\n"
+    assert index.project("other").value.taken_over
+
+
+def test_an_sdist_whose_name_can_be_read_in_two_ways_is_asked_for_by_that_of_its_archive(
+    run: Run, index: Repository, folder: Path, elsewhere: Upstream
+) -> None:
+    elsewhere.add("acme", "acme-9.0.tar.gz", b"theirs")
+    name, data = builders.sdist("acme-2", "1.0")
+    (folder / "only").mkdir()
+    (folder / "only" / name.replace("acme_2", "acme-2")).write_bytes(data)
+    assert run("import", str(folder / "only")).out == "1 imported, 0 refused\n"
+    assert elsewhere.count("/simple/acme-2/") == 1
+    assert elsewhere.count("/simple/acme/") == 0
+
+
+def test_without_another_index_taking_over_is_nothing(run: Run, index: Repository, folder: Path) -> None:
+    assert run("import", "--takeover", str(folder)).out == "2 imported, 0 refused\n"
+    assert [event.did for event in index.project("acme-lib").value.history] == ["publish"]

@@ -188,3 +188,22 @@ def test_names_keep_the_first_display_name():
     names = Names().add("acme-lib", "Acme.Lib")
     assert names.add("acme-lib", "acme_lib") is names
     assert Names.load(names.revised("r1").dump()) == Names({"acme-lib": "Acme.Lib"}, "r1")
+
+
+def test_a_name_is_taken_over_once_and_the_log_says_why():
+    taken = Project("acme-lib", "Acme.Lib").take_over("squatted", NOW)
+    assert taken.exists
+    assert taken.taken_over
+    assert (taken.files, taken.versions) == ({}, ())
+    assert taken.history == (Event(NOW.at, "takeover", "alice", "127.0.0.1", reason="squatted"),)
+    assert taken.take_over("again", LATER) is taken
+    later = taken.publish(made(), LATER)
+    assert later.take_over("again", LATER) is later
+    assert Project.load(later.dump()) == later
+
+
+def test_a_project_that_began_otherwise_is_not_taken_over():
+    with pytest.raises(Taken, match=r"^acme-lib is a project of this index already; nothing was changed$"):
+        replace(project(made()), display="acme-lib").take_over("", NOW)
+    assert not project(made()).taken_over
+    assert not Project("acme-lib", "acme-lib").taken_over
