@@ -24,6 +24,7 @@ NAMES = {
     *("user", "user add", "user passwd", "user remove", "user list"),
     *("group", "group add", "group remove", "group list"),
     *("token", "token add", "token remove", "token list"),
+    "why",
     *("owner", "owner add", "owner remove"),
 }
 

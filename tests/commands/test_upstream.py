@@ -155,7 +155,7 @@ def test_what_came_and_is_not_kept_is_a_failure(run, ini, index, elsewhere):
         "failed six-1.0-py3-none-any.whl came and is not kept; is mypi.upstream.limit too small, or the store full?\n"
     )
     assert done.out.startswith("0 files, ")
-    print(elsewhere.count("/files/six-1.0-py3-none-any.whl"))
+    assert elsewhere.count("/files/six-1.0-py3-none-any.whl") == 1
 
 
 @pytest.mark.parametrize(

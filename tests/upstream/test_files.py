@@ -91,8 +91,8 @@ def test_a_url_of_an_unknown_token_or_file_is_404_and_asks_for_no_file(index, up
 
 
 def test_threat_28_of_a_name_of_ours_nothing_is_asked(index, upstream):
+    index.repository.take_over(PROJECT, PROJECT, "", Actor(None, "command"))
     index.publish(NAME, CONTENT)
-    upstream.requests.clear()
     index.get(f"/files/{PROJECT}/{token(BIG)}/{LARGE}", status=404)
     assert upstream.requests == []
 
