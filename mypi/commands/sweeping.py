@@ -8,6 +8,7 @@ from typing import Any
 
 from ..options import number as seconds
 from ..repository import Sweep
+from ..upstream import Cleared, Space
 from .configuration import actor, add_dry_run, confirmed, repository, settings
 
 
@@ -22,9 +23,15 @@ def add_to(commands: Any) -> None:
 
 
 def sweep(arguments: argparse.Namespace) -> int:
-    days = settings(arguments).trash_days
+    loaded = settings(arguments)
+    # Where no other index is named any more, what is kept of one stays: it may be named again tomorrow.
+    days, limit = loaded.trash_days, loaded.upstream.limit if loaded.upstream else None
     with repository(arguments) as index:
-        planned = _show(index.sweep(actor(), trash_days=days, grace=arguments.grace, dry_run=True))
+        space = Space(index.outside, limit)
+        planned = _show(
+            index.sweep(actor(), trash_days=days, grace=arguments.grace, dry_run=True),
+            space.sweep(grace=arguments.grace, dry_run=True),
+        )
         if arguments.dry_run:
             print("nothing was done: --dry-run")
             return 0
@@ -32,19 +39,22 @@ def sweep(arguments: argparse.Namespace) -> int:
             print("nothing was done")
             return 1
         done = list(index.sweep(actor(), trash_days=days, grace=arguments.grace))
-    print(f"done: {sum(s.freed for s in done):,} bytes freed, {sum(len(s.purged) for s in done)} files purged for ever")
+        freed = sum(s.freed for s in done) + space.sweep(grace=arguments.grace).freed
+    print(f"done: {freed:,} bytes freed, {sum(len(s.purged) for s in done)} files purged for ever")
     return 0
 
 
-def _show(planned: Iterable[Sweep]) -> bool:
+def _show(planned: Iterable[Sweep], theirs: Cleared) -> bool:
     """Print what a sweep would do; say whether it is anything."""
-    found = False
+    found = theirs != Cleared()
     for each in planned:
         for name in each.purged:
             print(f"purge {each.project}: {name}")
         if each.deleted:
             print(f"delete of {each.project}: {len(each.deleted)} objects, {each.freed:,} bytes")
         found = found or bool(each.purged or each.deleted)
+    if theirs != Cleared():
+        print(f"delete of other indexes: {theirs.files + theirs.orphans} objects, {theirs.freed:,} bytes")
     if not found:
         print("nothing to sweep")
     return found

@@ -27,12 +27,13 @@ from .pages import Pages, Served
 from .policy import Hidden, HiddenByPolicy
 from .screen import Screen, readable
 from .shelf import Shelf
-from .space import Space
+from .space import Cleared, Space
 
 __all__ = [
     "Away",
     "Busy",
     "Bytes",
+    "Cleared",
     "Garbage",
     "Hidden",
     "HiddenByPolicy",

@@ -164,8 +164,9 @@ class Flight:
     def _settled(self) -> bool:
         return self._whole or self._error is not None
 
-    def _wait(self, ready: Callable[[], bool], quiet: float = QUIET) -> None:
+    def _wait(self, ready: Callable[[], bool], grace: float | None = None) -> None:
         """Wait until the flight is settled or ``ready``, as long as there is news."""
+        quiet = QUIET if grace is None else grace
         with self._news:
             while not self._settled and not ready():
                 seen = self._written

@@ -13,8 +13,11 @@ from io import BytesIO
 
 import pytest
 
+from mypi.repository import Repository
+from mypi.settings import Settings
 from mypi.store import Unavailable
 from mypi.testing import FaultyStore, Point
+from mypi.upstream import Upstream
 from tests import stores, upstreams
 from tests.builders import metadata, sdist, wheel, zip_of
 from tests.upstream.support import CONTENT, NAME, PROJECT, address, indexed, kept, until
@@ -89,6 +92,22 @@ def test_fifty_who_want_it_are_one_search(index, upstream):
         gate.open()
         assert {each.result().body for each in asked} == {OWN}
     assert len(paths(upstream)) == 1
+
+
+def test_what_somebody_kept_a_moment_ago_is_not_looked_for_again(upstream, store):
+    settings = Settings.load({f"mypi.{key}": said for key, said in upstream.settings(storage="memory").items()}, {})
+    repository = Repository(store, store, settings)
+    with contextlib.closing(repository):
+        found = Upstream.of(settings, repository)
+        served = found.page(PROJECT)
+        file = served.page.file(NAME)
+        assert found.metadata(PROJECT, file) == OWN
+        assert found._metadata.get(found.sites[0], served.cached, file) == OWN
+        for _ in range(2):
+            with contextlib.closing(found.files.open(found.sites[0], served.cached, file).pieces) as pieces:
+                assert b"".join(pieces) == CONTENT
+            until(lambda: served.cached != found.page(PROJECT).cached)
+    assert paths(upstream) == [f"/files/{NAME}"] * 2
 
 
 def test_it_is_read_from_a_wheel_that_is_kept(index, upstream):

@@ -12,7 +12,7 @@ from mypi.model.remote import Kept, RemoteFile, Site
 from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import Unavailable
-from mypi.testing import FaultyStore, Point, RecordingStore
+from mypi.testing import FaultyStore, Point, RecordingStore, WrappedStore
 from mypi.upstream.shelf import Shelf
 from mypi.upstream.space import DAY, Cleared, Space
 from tests import stores
@@ -150,6 +150,27 @@ def test_what_was_used_since_it_was_looked_at_stays(memory):
     node.use("a", day=2)
     assert not node.space._dropped(seen)
     assert node.names == ["a"]
+
+
+class Meanwhile(WrappedStore):
+    """A store in which something happens after the first deletion."""
+
+    happens = staticmethod(lambda: None)
+
+    def _delete(self, key: str) -> None:
+        super()._delete(key)
+        happens, self.happens = self.happens, lambda: None
+        happens()
+
+
+def test_what_another_node_uses_while_room_is_made_stays(memory):
+    busy = Meanwhile(memory)
+    node, other = Node(busy, 1000), Node(memory, None)
+    for day in range(12):
+        other.keep(f"n{day:02}", 100, day=day)
+    busy.happens = lambda: other.use("n01", day=20)
+    assert node.space.sweep() == Cleared(3, 0, 300)
+    assert node.names == ["n01", *(f"n{day:02}" for day in range(4, 12))]
 
 
 def test_orphans_go_when_they_are_a_day_old(store):
