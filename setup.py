@@ -24,7 +24,7 @@ REQUIRES = [
     'tomli>=2.0; python_version < "3.11"',
     "tqdm>=4.66",
     "trove-classifiers",
-    "urllib3>=2.2",
+    "urllib3>=2.6",
     "waitress>=3.0.2,<4",
     "werkzeug>=3.1",
     "ZODB>=6.0",
