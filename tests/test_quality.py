@@ -23,7 +23,7 @@ LAYERS = (
     ("upstream",),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents", "upstreams"),
-    ("archives", "directory", "readme", "names", "fields", "options", "policies", "publishers", "rights"),
+    ("archives", "directory", "locks", "readme", "names", "fields", "options", "policies", "publishers", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

@@ -91,8 +91,12 @@ class Upstream:
         """Where the pages say that files are, such as "https://localhost:PORT/files/"; None: beside them."""
         self.requests: list[Request] = []
         self.connections = 0
+        self.names: list[str | None] = []
+        """The host that each connection asked for in its TLS handshake (SNI)."""
         self.ending = threading.Event()
         self._context = authority.context() if tls else None
+        if self._context:
+            self._context.sni_callback = lambda _, name, __: self.names.append(name)  # type: ignore[assignment]
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.port = 0

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..accounts import AccountError
+from ..locks import LockError
 from ..model import ModelError
 from ..names import InvalidName
 from ..options import SettingError
 from ..store import NotFound, StoreError
+from ..upstream import UpstreamError
 from . import (
     changing,
     explaining,
@@ -26,7 +28,9 @@ from . import (
     passwords,
     serving,
     sweeping,
+    takeover,
     tokens,
+    upstream,
     users,
     verifying,
 )
@@ -34,7 +38,7 @@ from .configuration import CommandError
 
 MODULES = (
     *(serving, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
-    *(users, groups, tokens, owners, history, passwords),
+    *(upstream, takeover, users, groups, tokens, owners, history, passwords),
 )
 
 
@@ -76,7 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EOFError:
         print("mypi: the input ended before an answer came; nothing was done", file=sys.stderr)
         return 1
-    except (CommandError, SettingError, StoreError, ModelError, AccountError, InvalidName) as exc:
+    except (
+        CommandError,
+        SettingError,
+        StoreError,
+        ModelError,
+        AccountError,
+        InvalidName,
+        LockError,
+        UpstreamError,
+    ) as exc:
         print(f"mypi: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -19,9 +19,10 @@ from ..model import ModelError
 from ..names import InvalidName, InvalidVersion
 from ..repository import Refused, Repository, Submission
 from ..store import CHUNK
-from .configuration import CommandError, actor, repository
+from ..upstream import Theirs, Unasked, Upstream
+from .configuration import CommandError, actor, repository, settings
 
-REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, OSError)
+REFUSALS = (ArtifactError, AttestationError, InvalidName, InvalidVersion, ModelError, Refused, Theirs, Unasked, OSError)
 
 ATTESTATIONS = (".publish.attestation", ".slsa.attestation")
 """What signing tools add to a file's name, where they write an attestation of it."""
@@ -40,6 +41,11 @@ def add_to(commands: Any) -> None:
         choices=sorted(RELAXABLE),
         help="take history that breaks this check: " + "; ".join(f"{k}: {v}" for k, v in sorted(RELAXABLE.items())),
     )
+    command.add_argument(
+        "--takeover",
+        action="store_true",
+        help="make names ours that another index has, or that cannot be asked there; see mypi takeover",
+    )
     command.add_argument("-n", "--dry-run", action="store_true", help="only name the files that would be tried")
     command.set_defaults(run=import_all)
 
@@ -56,6 +62,7 @@ def import_all(arguments: argparse.Namespace) -> int:
     imported = 0
     bar = tqdm(total=sum(found.values()), unit="B", unit_scale=True, desc="import", disable=not sys.stderr.isatty())
     with repository(arguments) as index, bar:
+        _look_elsewhere(index, arguments)
         for path, size in sorted(found.items()):
             try:
                 import_file(index, path, frozenset(arguments.allow))
@@ -66,6 +73,21 @@ def import_all(arguments: argparse.Namespace) -> int:
             bar.update(size)
     print(f"{imported} imported, {len(refused)} refused")
     return 1 if refused else 0
+
+
+def _look_elsewhere(index: Repository, arguments: argparse.Namespace) -> None:
+    """Begin no project whose name another index has, unless the names are to be taken over."""
+    upstream = Upstream.of(settings(arguments), index)
+    if upstream is None or not arguments.takeover:
+        return
+
+    def take_over(name: str, display: str) -> None:
+        try:
+            upstream.check_new(name)
+        except (Theirs, Unasked):
+            index.take_over(name, display, "import --takeover", actor())
+
+    index.before_begin(take_over)
 
 
 def import_file(index: Repository, path: Path, allow: frozenset[str]) -> None:

@@ -18,6 +18,9 @@ from .errors import Closed, Missing, Taken
 from .parts import Event, File, Status
 from .sparse import sparse
 
+TAKEOVER = "takeover"
+"""What the history of a project begins with whose name was made ours before anything was published."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -46,6 +49,11 @@ class Project:
     def exists(self) -> bool:
         """Something was ever published or registered. A sweep may write a document before that."""
         return bool(self.history)
+
+    @property
+    def taken_over(self) -> bool:
+        """The name was made ours before anything was published under it."""
+        return bool(self.history) and self.history[0].did == TAKEOVER
 
     @cached_property
     def live(self) -> tuple[File, ...]:
@@ -110,6 +118,17 @@ class Project:
         entry = event.about(did="register", version=version)
         begun = self._begun(owner, only_own)
         return replace(begun, releases={**self.releases, version: summary}, history=(*self.history, entry))
+
+    def take_over(self, reason: str, event: Event) -> Project:
+        """Begin the project without a file or a release: its name is ours from then on.
+
+        One that began so already stays as it is. Raises Taken if it began otherwise.
+        """
+        if self.taken_over:
+            return self
+        if self.exists:
+            raise Taken(f"{self.display} is a project of this index already; nothing was changed")
+        return replace(self, history=(event.about(did=TAKEOVER, reason=reason or None),))
 
     def _begun(self, owner: str | None, only_own: bool) -> Project:
         """Give a project that does not exist yet its owner.

@@ -165,6 +165,18 @@ class Repository:
         """Note a release without files; see Publisher.register."""
         return self._publisher.register(core, self._event(by), _owner(by), only_own=by.only_own)
 
+    def take_over(self, name: str, display: str, reason: str, by: Actor) -> Project:
+        """Make a name ours before anything is published under it; see Publisher.take_over."""
+        return self._publisher.take_over(name, display, reason, self._event(by))
+
+    def before_begin(self, check: Callable[[str, str], None]) -> None:
+        """Have ``check`` called before an upload or a registration begins a project, with its canonical and shown name.
+
+        What it raises refuses the upload, of which nothing is stored yet. It is asked last, and not for a project that
+        exists.
+        """
+        self._publisher.check_new = check
+
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
         names, event = tuple(filenames), self._event(by)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 from ..model.remote import Cached, RemoteFile
@@ -48,7 +49,7 @@ class Outside:
         """Return the same as the store has it now, and remember it not: for who reads all. Raises as ``get``."""
         try:
             return self._documents.passing(keys.outside(site, name)).value
-        except NotFound:
+        except (NotFound, Damaged):
             return None
 
     def edit(self, site: str, name: str, change: Change[Cached]) -> Cached:
@@ -84,6 +85,11 @@ class Outside:
     def drop(self, key: str) -> None:
         """Delete bytes that no document names any more. Raises NotFound, Unavailable."""
         self._files.delete(key)
+
+    def forget(self, site: str, name: str) -> None:
+        """Forget what is known of a name at an index; its bytes must be dropped before. Raises Unavailable."""
+        with suppress(NotFound):
+            self._catalogue.delete(keys.outside(site, name))
 
     def bytes(self) -> Iterator[Entry]:
         """Yield all bytes that are kept, whoever names them, in no promised order. Raises Unavailable."""

@@ -42,6 +42,7 @@ class Publisher:
         self._catalogue = catalogue
         self._settings = settings
         self._limits = Limits(unpacked=settings.unpacked_limit)
+        self.check_new: Callable[[str, str], None] = lambda name, display: None
 
     def publish(
         self, submission: Submission, event: Event, owner: str | None = None, *, only_own: bool = False
@@ -71,6 +72,8 @@ class Publisher:
                 )
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event, owner, only_own=only_own)
+        if not project.exists:
+            self.check_new(project.name, artifact.core.name)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
         return self._store(submission, artifact, given, project, (event, owner, only_own))
@@ -133,6 +136,7 @@ class Publisher:
         project = self._catalogue.present(core.project)
         project.register(str(core.version), core.summary or "", event)
         if not project.exists:
+            self.check_new(core.project, core.name)
             self._catalogue.announce(core.project, core.name)
         return self._catalogue.edit(
             core.project,
@@ -140,6 +144,12 @@ class Publisher:
                 str(core.version), core.summary or "", event, owner, only_own=only_own
             ),
         )
+
+    def take_over(self, name: str, display: str, reason: str, event: Event) -> Project:
+        """Begin a project without anything in it. Raises Taken if there is one, and as Documents.edit does."""
+        self._catalogue.present(name).take_over(reason, event)
+        self._catalogue.announce(name, display)
+        return self._catalogue.edit(name, lambda p: _named(p, display).take_over(reason, event))
 
 
 def _release(project: Project, artifact: Artifact) -> rules.Release:

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from ..model.remote import Kept, RemoteFile, Site
 from ..repository import Repository
-from ..rights import matches
 from ..settings import Settings
 from ..store import NotFound, StoreError
 from ..upstreams import Upstreams
@@ -23,6 +22,7 @@ from .client import Client, Way
 from .errors import Away, Busy, Garbage, Unknown, UpstreamError
 from .files import Bytes, Files
 from .metadata import Metadata
+from .names import Names, Theirs, Unasked
 from .pages import Pages, Served
 from .policy import Hidden, HiddenByPolicy
 from .screen import Screen, readable
@@ -39,6 +39,8 @@ __all__ = [
     "Screen",
     "Served",
     "Space",
+    "Theirs",
+    "Unasked",
     "Unknown",
     "Upstream",
     "UpstreamError",
@@ -65,7 +67,9 @@ class Upstream:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.screen = screen or Screen(settings.policy, clock=clock)
-        self._private = settings.private
+        self.names = Names(repository, settings.private)
+        self.theirs = self.names.theirs
+        self.private = self.names.private
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode
@@ -90,11 +94,15 @@ class Upstream:
 
     @classmethod
     def of(cls, settings: Settings, repository: Repository, screen: Screen | None = None) -> Upstream | None:
-        """Make it as the settings say, and have it closed with the repository; None if they name no index."""
+        """Make it as the settings say, and have it closed with the repository; None if they name no index.
+
+        From then on the repository begins no project whose name another index has.
+        """
         if settings.upstream is None:
             return None
         found = cls(settings, settings.upstream, repository, screen=screen)
         repository.before_close(found.close)
+        repository.before_begin(lambda name, display: found.check_new(name))
         return found
 
     def close(self) -> None:
@@ -113,20 +121,6 @@ class Upstream:
         """Whether clients fetch files from the upstream, and not through us."""
         return self.mode == "redirect"
 
-    def private(self, name: str) -> bool:
-        """Tell whether a name is ours by ``mypi.private``, whether there is a project or not."""
-        return matches(self._private, name)
-
-    def theirs(self, name: str) -> bool:
-        """Tell whether a name is theirs. Raises StoreError: of a store that fails nobody may conclude that."""
-        if self.private(name):
-            return False
-        try:
-            self._repository.project(name)
-        except NotFound:
-            return True
-        return False
-
     def page(self, name: str) -> Served:
         """Return what the policy shows of a name of theirs; no index is asked about one that is denied whole.
 
@@ -143,13 +137,16 @@ class Upstream:
         served = self.pages.kept(name)
         return self._screened(served) if served else None
 
-    def known(self, name: str) -> bool:
-        """Tell whether an upstream has a project of that name, for who wants to publish it. Raises as ``page``."""
+    def has(self, name: str) -> str | None:
+        """Name the index that has a project of that name, None if none has. Raises as ``page``."""
         try:
-            self.pages.get(name)
+            return self.pages.get(name).cached.site
         except Unknown:
-            return False
-        return True
+            return None
+
+    def check_new(self, name: str) -> None:
+        """Refuse to begin a project whose name another index has. Raises Theirs, Unasked, StoreError."""
+        self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
         """Return a file by what our address of it says. Raises NotFound, and as ``page``."""

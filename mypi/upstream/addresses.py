@@ -62,17 +62,20 @@ class Addresses:
         return running
 
     def _ask(self, host: str, port: int, answer: Future[list[Address]]) -> None:
+        found: list[Address] = []
+        failed: BaseException | None = None
         try:
             found = [(info[0], info[4]) for info in self._resolve(host, port, type=socket.SOCK_STREAM)]
         except UnicodeError:
-            answer.set_exception(OSError(f"{host} is no name of a host"))
+            failed = OSError(f"{host} is no name of a host")
         except BaseException as exc:
-            answer.set_exception(exc)
+            failed = exc
+        with self._lock:
+            del self._asked[host, port]  # first, so that who comes after the answer asks anew
+        if failed:
+            answer.set_exception(failed)
         else:
             answer.set_result(found)
-        finally:
-            with self._lock:
-                del self._asked[host, port]
 
 
 def is_public(address: str) -> bool:

@@ -18,8 +18,8 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import PoolManager
-from urllib3.exceptions import HTTPError, ProxyError
-from urllib3.util import Retry, Timeout
+from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
+from urllib3.util import Timeout
 
 from ..model.remote import Site
 from . import wires
@@ -35,10 +35,6 @@ SLOWEST = 60.0
 _AGENT = "mypi"
 _HOST = re.compile(r"[a-z0-9_.-]{1,253}\Z|[0-9a-f:.]{2,45}\Z")
 _PORTS = {"https": 443, "http": 80}
-
-# A connection that was kept open may be gone when it is used again. No status is tried again, and no Retry-After
-# makes a thread sleep.
-_RETRY = Retry(total=1, connect=1, read=1, redirect=False, status=0, other=0, respect_retry_after_header=False)
 
 
 @dataclass(frozen=True)
@@ -157,20 +153,27 @@ class Client:
 
     def _send(self, site: Site, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
         origin, target = self._check(site, url)
-        scheme, host, port = origin
         given = {"User-Agent": _AGENT, **headers, **self._authorization(site, origin)}
+        # A connection that was kept open may be gone when it is used again. urllib3 could try again too, but writes the
+        # whole URL into the log when it does, and for some answers it sleeps.
         with _faults(url, clock):
-            # The address is put together from what was checked: nobody reads another host out of it.
-            return self._manager(scheme, host, port).urlopen(
-                "GET",
-                f"{_origin(*origin)}{target}",
-                headers=given,
-                redirect=False,
-                retries=_RETRY,
-                timeout=Timeout(connect=self._way.timeout, read=self._way.timeout),
-                preload_content=False,
-                decode_content=False,
-            )
+            try:
+                return self._urlopen(origin, target, given)
+            except ProtocolError:
+                return self._urlopen(origin, target, given)
+
+    def _urlopen(self, origin: tuple[str, str, int], target: str, headers: Mapping[str, str]) -> Any:
+        return self._manager(*origin).urlopen(
+            "GET",
+            # Put together from what was checked: nobody reads another host out of it.
+            f"{_origin(*origin)}{target}",
+            headers=headers,
+            redirect=False,
+            retries=False,
+            timeout=Timeout(connect=self._way.timeout, read=self._way.timeout),
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _check(self, site: Site, url: str) -> tuple[tuple[str, str, int], str]:
         """Return where a URL leads, which must be allowed, and what is asked for there. Raises Garbage."""

@@ -28,7 +28,7 @@ from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
 from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
-from ..upstream import Busy, HiddenByPolicy, Unknown, UpstreamError
+from ..upstream import Busy, HiddenByPolicy, Theirs, Unasked, Unknown, UpstreamError
 from . import links
 from .common import common
 
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Taken, 409),
+    (Theirs, 403),  # twine --skip-existing takes 409 for "is there already"
+    (Unasked, 503),
     (Closed, 403),
     (Missing, 404),
     (Unknown, 404),

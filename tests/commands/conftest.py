@@ -11,6 +11,8 @@ import pytest
 from mypi.backends.filesystem import FilesystemStore
 from mypi.commands import main
 from mypi.repository import Repository
+from tests import builders, upstreams
+from tests.issuers import Authority
 from tests.repository.shorthand import settings
 
 INI = """\
@@ -84,3 +86,27 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr("builtins.input", asked)
 
     return answer
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One authority for all: keys take their time."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def elsewhere(ini: Path, authority: Authority) -> Iterator[upstreams.Upstream]:
+    """Another index, which the ``.ini`` file names: with acme-lib 1.0 and 2.0, and six 1.0."""
+    with upstreams.running(ini.parent, authority=authority) as upstream:
+        for version in ("1.0", "2.0"):
+            upstream.add("acme-lib", *builders.wheel("acme-lib", version))
+            upstream.add("acme-lib", *builders.sdist("acme-lib", version))
+        upstream.add("six", *builders.wheel("six", "1.0"))
+        write(ini, **upstream.settings())
+        yield upstream
+
+
+def write(ini: Path, **given: str) -> None:
+    """Put further settings into the ``.ini`` file."""
+    with ini.open("a") as file:
+        file.writelines(f"mypi.{key} = {value}\n" for key, value in given.items())

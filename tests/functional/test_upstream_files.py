@@ -1,0 +1,574 @@
+"""Files of upstream indexes at our addresses: fetched once, right or not at all, kept, and served without them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import http.client
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mypi.model import Actor
+from mypi.store import Full, Unavailable
+from mypi.testing import FaultyStore, Point
+from mypi.upstream import Space
+from tests import stores, upstreams
+from tests.builders import metadata, wheel
+from tests.functional.conftest import Index
+from tests.functional.support import basic, served
+
+NAME, CONTENT = wheel()
+PROJECT = "acme-lib"
+LARGE = "acme_lib-2.0.tar.gz"
+BIG = os.urandom(3 * 1024 * 1024)
+
+
+def token(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def address(filename: str = NAME, content: bytes = CONTENT) -> str:
+    return f"/files/{PROJECT}/{token(content)}/{filename}"
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[upstreams.Upstream]:
+    """An upstream with a small wheel and a large sdist."""
+    with upstreams.running(tmp_path, tls=False) as running:
+        running.add(PROJECT, NAME, CONTENT)
+        running.add(PROJECT, LARGE, BIG)
+        yield running
+
+
+@contextlib.contextmanager
+def indexed(upstream: upstreams.Upstream, store, **settings: str) -> Iterator[Index]:
+    """Run an index before the upstream."""
+    index = Index.over(store, **upstream.settings(**settings))
+    try:
+        yield index
+    finally:
+        index.repository.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    """An empty store in memory: what depends on the kind of store says so."""
+    return stores.make("memory", tmp_path)
+
+
+@pytest.fixture
+def index(upstream, store):
+    """An index before the upstream."""
+    with indexed(upstream, store) as made:
+        yield made
+
+
+def kept(index: Index) -> dict[str, int]:
+    """What is kept, by file name, and how large."""
+    return {item.filename: item.kept.size for item in Space(index.repository.outside, None).kept()}
+
+
+def keys_of(index: Index) -> list[str]:
+    """The keys of all bytes of other indexes in the store."""
+    return [entry.key for entry in index.repository.outside.bytes()]
+
+
+def until(test, seconds: float = 10) -> None:
+    """Wait until something holds: a fetch goes on after its last reader has all bytes."""
+    end = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def fetched(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """What a client over the network gets; raises IncompleteRead where that is not whole."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.headers), answer.read()
+
+
+# One file, as ours are served.
+
+
+@pytest.mark.parametrize("kind", sorted(stores.STORES))
+def test_a_file_is_fetched_once_and_kept_in_each_store(kind, upstream, tmp_path):
+    store = stores.make(kind, tmp_path / "index")
+    with contextlib.closing(store), indexed(upstream, store) as index:
+        assert index.get(address(LARGE, BIG)).body == BIG
+        until(lambda: kept(index) == {LARGE: len(BIG)})
+        upstream.down()
+        assert index.get(address(LARGE, BIG)).body == BIG
+        assert index.get(address(LARGE, BIG), headers={"Range": "bytes=5-1048580"}, status=206).body == BIG[5:1048581]
+    assert upstream.count(f"/files/{LARGE}") == 1
+
+
+def test_headers_are_those_of_our_own_files(index):
+    index.publish(*wheel("ours"))
+    mine = index.get(index.url("ours", wheel("ours")[0]))
+    theirs = index.get(address())
+    assert theirs.body == CONTENT
+    assert theirs.headers["ETag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+    own = ("ETag", "Content-Length", "Content-Disposition")
+    assert {k: v for k, v in theirs.headers.items() if k not in own} == {
+        k: v for k, v in mine.headers.items() if k not in own
+    }
+    assert theirs.headers["Content-Disposition"] == f'attachment; filename="{NAME}"'
+    assert theirs.content_length == len(CONTENT)
+
+
+def test_A6_4_head_and_304_need_no_fetch(index, upstream):
+    head = index.head(address())
+    assert (head.content_length, head.headers["Accept-Ranges"]) == (len(CONTENT), "bytes")
+    assert index.get(address(), headers={"If-None-Match": head.headers["ETag"]}, status=304)
+    assert index.get(address(), headers={"Range": "bytes=999999-"}, status=416)
+    assert upstream.count(f"/files/{NAME}") == 0
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=100-", "bytes=-100", "bytes=-10000000"])
+def test_A6_4_ranges_of_what_is_not_kept_yet(asked, index, upstream):
+    first, _, last = asked.removeprefix("bytes=").partition("-")
+    wanted = CONTENT[int(first) : int(last) + 1 if last else None] if first else CONTENT[-int(last) :]
+    assert index.get(address(), headers={"Range": asked}, status=206).body == wanted
+    assert upstream.count(f"/files/{NAME}") == 1
+
+
+def test_a_url_of_an_unknown_token_or_file_is_404_and_asks_for_no_file(index, upstream):
+    index.get(f"/files/{PROJECT}/{'0' * 16}/{NAME}", status=404)
+    index.get(f"/files/{PROJECT}/{token(CONTENT)}/other-1.0.tar.gz", status=404)
+    index.get(f"/files/unknown/{token(CONTENT)}/{NAME}", status=404)
+    index.get(f"{address()}.asc", status=404)
+    index.get(f"{address()}.provenance", status=404)
+    assert {request.path.split("/")[1] for request in upstream.requests} == {"simple"}
+
+
+def test_threat_28_of_a_name_of_ours_nothing_is_asked(index, upstream):
+    index.publish(NAME, CONTENT)
+    upstream.requests.clear()
+    index.get(f"/files/{PROJECT}/{token(BIG)}/{LARGE}", status=404)
+    assert upstream.requests == []
+
+
+def test_threat_28_nor_of_one_that_is_private(upstream, store):
+    with indexed(upstream, store, private="acme-*") as index:
+        index.get(address(), status=404)
+        index.get(f"{address()}.metadata", status=404)
+    assert upstream.requests == []
+
+
+def test_without_an_upstream_an_unknown_name_is_404(store):
+    Index.over(store).get(address(), status=404)
+
+
+def test_rights_come_before_anything(upstream, store, htpasswd):
+    with indexed(upstream, store, htpasswd=htpasswd, read="users", upload="users") as index:
+        index.get(address(), status=401)
+        index.get(f"{address()}.metadata", status=401)
+        assert upstream.requests == []
+        assert index.get(address(), headers=basic("alice", "wonder")).body == CONTENT
+
+
+def test_other_bytes_under_a_name_are_another_url(index, upstream):
+    assert index.get(address()).body == CONTENT
+    until(lambda: kept(index))
+    other = wheel(files={"acme_lib/other.py": b"2"})[1]
+    upstream.add(PROJECT, NAME, other)
+    space = Space(index.repository.outside, None)
+    (first,) = keys_of(index)
+    index.repository.outside.edit("pypi", PROJECT, lambda known: replace(known, fresh_until=0))
+    assert index.get(address(content=other)).body == other
+    until(lambda: [item.kept.digest for item in space.kept()] == [hashlib.sha256(other).hexdigest()])
+    until(lambda: len(keys_of(index)) == 1)
+    assert keys_of(index) != [first]
+    index.get(address(), status=404)
+
+
+# The way out of redirect mode.
+
+
+def test_in_redirect_mode_clients_are_sent_to_the_upstream_and_nothing_is_kept(upstream, store):
+    upstream.files_at = f"http://who:secret@127.0.0.1:{upstream.port}/files/"
+    with indexed(upstream, store, **{"upstream.mode": "redirect"}) as index:
+        for method in (index.get, index.head):
+            answer = method(address(), status=302)
+            assert answer.headers["Location"] == f"{upstream.origin}/files/{NAME}"
+            assert answer.headers["Cache-Control"] == "no-store"
+        assert index.get(f"{address()}.metadata").body == metadata()
+        assert NAME not in kept(index)
+
+
+# Many clients, and such as go away.
+
+
+def test_fifty_clients_of_one_file_are_one_fetch(index, upstream):
+    gate = upstreams.Gate()
+    upstream.faults[f"/files/{LARGE}"] = gate
+    with served(index.app, threads="8") as port, concurrent.futures.ThreadPoolExecutor(50) as clients:
+        asked = [clients.submit(fetched, port, address(LARGE, BIG)) for _ in range(50)]
+        gate.wait_for()
+        gate.open()
+        answers = [each.result() for each in asked]
+    assert {(status, body == BIG) for status, _, body in answers} == {(200, True)}
+    assert upstream.count(f"/files/{LARGE}") == 1
+    assert len(keys_of(index)) == 1
+
+
+def test_a_client_that_goes_away_spoils_nothing(index, upstream):
+    gate = upstreams.Gate()
+    upstream.faults[f"/files/{LARGE}"] = gate
+    with served(index.app, threads="4") as port:
+        for _ in range(3):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as client:
+                client.request("GET", address(LARGE, BIG))
+        gate.wait_for()
+        gate.open()
+        until(lambda: kept(index) == {LARGE: len(BIG)})
+        assert fetched(port, address(LARGE, BIG))[2] == BIG
+    assert upstream.count(f"/files/{LARGE}") == 1
+
+
+def test_two_nodes_that_fetch_at_once_keep_one(upstream, tmp_path):
+    first, second = (stores.make("filesystem", tmp_path / "index") for _ in range(2))
+    with contextlib.closing(first), contextlib.closing(second):
+        with indexed(upstream, first) as one, indexed(upstream, second) as other:
+            gate = upstreams.Gate()
+            upstream.faults[f"/files/{NAME}"] = gate
+            with concurrent.futures.ThreadPoolExecutor(2) as clients:
+                asked = [clients.submit(each.get, address()) for each in (one, other)]
+                gate.wait_for(2)
+                gate.open()
+                assert [each.result().body for each in asked] == [CONTENT] * 2
+            until(lambda: len(keys_of(one)) == 1 and kept(one) == {NAME: len(CONTENT)})
+        assert len(list(first.list("upstream-files/"))) == 1
+
+
+def test_a_restart_finds_what_was_kept(upstream, tmp_path):
+    for _ in range(2):
+        store = stores.make("filesystem", tmp_path / "index")
+        with contextlib.closing(store), indexed(upstream, store) as index:
+            assert index.get(address()).body == CONTENT
+            until(lambda: kept(index))
+    assert upstream.count(f"/files/{NAME}") == 1
+
+
+# Faults of the upstream.
+
+
+def large_fault(upstream, fault) -> None:
+    upstream.faults[f"/files/{LARGE}"] = fault
+
+
+@pytest.mark.parametrize("filename, content", [(NAME, CONTENT), (LARGE, BIG)])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        upstreams.status(500),
+        upstreams.status(404),
+        upstreams.status(206),
+        upstreams.reset,
+        upstreams.redirect("http://169.254.169.254/latest/"),
+        upstreams.huge(40_000_000, "application/octet-stream"),
+        upstreams.page(b"<html>log in</html>", "text/html"),
+    ],
+)
+def test_what_is_no_file_is_a_502_and_never_kept(fault, filename, content, index, upstream):
+    upstream.faults[f"/files/{filename}"] = fault
+    answer = index.get(address(filename, content), status=502)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (kept(index), keys_of(index)) == ({}, [])
+    upstream.faults.clear()
+    assert index.get(address(filename, content)).body == content
+
+
+def test_threat_39_wrong_bytes_of_a_small_file_are_a_clean_502(index, upstream):
+    upstream.faults["*"] = upstreams.slow(0)
+    upstream.faults[f"/files/{NAME}"] = upstreams.wrong_bytes
+    answer = index.get(address(), status=502)
+    assert "another sha256 than its page says" in answer.text
+    assert (kept(index), keys_of(index)) == ({}, [])
+
+
+def paced(content: bytes, seconds: float, *, pieces: int = 8, announced: bool = True, stop: int | None = None):
+    """Send a file slowly, perhaps without its length, perhaps only so much of it."""
+
+    def send(exchange: upstreams.Exchange) -> None:
+        exchange.send_response(200)
+        if announced:
+            exchange.send_header("Content-Length", str(len(content)))
+        else:
+            exchange.send_header("Connection", "close")
+            exchange.close_connection = True
+        exchange.end_headers()
+        size = -(-len(content) // pieces)
+        for start in range(0, len(content), size):
+            exchange.wfile.write(content[start : start + size][: None if stop is None else max(0, stop - start)])
+            exchange.wait(seconds / pieces)
+        exchange.close_connection = True
+
+    return send
+
+
+WRONG = bytes(byte ^ 1 for byte in BIG)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        paced(WRONG, 2),
+        paced(BIG[:-1] + b"!", 2),
+        paced(BIG, 2, stop=len(BIG) - 1),
+        paced(BIG, 2, stop=len(BIG) // 2),
+    ],
+)
+def test_threat_39_nobody_gets_the_whole_of_a_wrong_large_file(fault, index, upstream, caplog):
+    large_fault(upstream, fault)
+    with served(index.app) as port, pytest.raises(http.client.IncompleteRead) as caught:
+        fetched(port, address(LARGE, BIG))
+    assert len(caught.value.partial) <= len(BIG) - 64 * 1024
+    assert (kept(index), keys_of(index)) == ({}, [])
+    caplog.clear()
+
+
+@pytest.mark.parametrize("fault", [paced(WRONG, 2, announced=False), paced(BIG + b"!", 2, announced=False)])
+def test_threat_39_nor_where_nobody_says_the_size(fault, index, upstream, caplog):
+    upstream.form = upstreams.HTML  # which has no sizes
+    large_fault(upstream, fault)
+    with served(index.app) as port, pytest.raises(http.client.IncompleteRead):
+        fetched(port, address(LARGE, BIG))
+    assert kept(index) == {}
+    caplog.clear()
+
+
+def test_a_size_that_nobody_says_is_known_when_the_file_is_here(index, upstream):
+    upstream.form = upstreams.HTML
+    large_fault(upstream, paced(BIG, 0, announced=False))
+    answer = index.get(address(LARGE, BIG))
+    assert (answer.body, answer.content_length) == (BIG, len(BIG))
+    until(lambda: kept(index))
+    assert index.get(address(LARGE, BIG), headers={"Range": "bytes=-7"}, status=206).body == BIG[-7:]
+    assert index.head(address(LARGE, BIG)).content_length == len(BIG)
+    assert upstream.count(f"/files/{LARGE}") == 1
+
+
+def test_a_file_of_unknown_size_goes_in_chunks_but_not_to_HTTP_1_0(index, upstream):
+    upstream.form = upstreams.HTML
+    large_fault(upstream, paced(BIG, 3, announced=False))
+    with served(index.app) as port:
+        status, headers, body = fetched(port, address(LARGE, BIG))
+        assert (status, body == BIG, headers["Transfer-Encoding"]) == (200, True, "chunked")
+        assert "Accept-Ranges" not in headers
+    upstream_again = index.repository.outside
+    Space(upstream_again, None).empty()
+    answer = index.get(address(LARGE, BIG), extra_environ={"SERVER_PROTOCOL": "HTTP/1.0"}, status=503)
+    assert answer.headers["Retry-After"]
+    until(lambda: kept(index))
+    assert index.get(address(LARGE, BIG), extra_environ={"SERVER_PROTOCOL": "HTTP/1.0"}).body == BIG
+
+
+def test_an_answer_that_announces_nonsense_is_garbage(index, upstream):
+    upstream.form = upstreams.HTML
+
+    def nonsense(exchange: upstreams.Exchange) -> None:
+        exchange.head(200, {}, "twelve")  # type: ignore[arg-type]
+        exchange.close_connection = True
+
+    upstream.faults[f"/files/{NAME}"] = nonsense
+    index.get(address(), status=502)
+
+
+def test_a_stall_ends_within_the_time_limit(upstream, store):
+    large_fault(upstream, upstreams.stall)
+    upstream.faults[f"/files/{NAME}"] = upstreams.half
+    with indexed(upstream, store, **{"upstream.timeout": "3"}) as index:
+        began = time.monotonic()
+        index.get(address(LARGE, BIG), status=502)
+        assert time.monotonic() - began < 6
+        index.get(address(), status=502)
+
+
+def test_a_stall_in_the_middle_breaks_the_connection_off(upstream, store, caplog):
+    def stalls(exchange: upstreams.Exchange) -> None:
+        exchange.head(200, {}, len(BIG))
+        exchange.wfile.write(BIG[: len(BIG) // 2])
+        upstreams.stall(exchange)
+
+    large_fault(upstream, stalls)
+    with indexed(upstream, store, **{"upstream.timeout": "3"}) as index, served(index.app) as port:
+        began = time.monotonic()
+        with pytest.raises(http.client.IncompleteRead):
+            fetched(port, address(LARGE, BIG))
+        assert time.monotonic() - began < 8
+    caplog.clear()
+
+
+def test_clients_of_a_silent_upstream_do_not_starve_ours(upstream, store):
+    for number in range(24):
+        upstream.add(PROJECT, f"acme_lib-3.{number}.tar.gz", bytes([number]) * 9)
+        upstream.faults[f"/files/acme_lib-3.{number}.tar.gz"] = upstreams.stall
+    with indexed(upstream, store) as index:
+        index.publish(*wheel("ours"))
+        mine = index.url("ours", wheel("ours")[0])
+        with served(index.app, threads="8") as port, concurrent.futures.ThreadPoolExecutor(24) as clients:
+            urls = [address(f"acme_lib-3.{number}.tar.gz", bytes([number]) * 9) for number in range(24)]
+            asked = [clients.submit(fetched, port, url) for url in urls]
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert fetched(port, mine)[0] == 200
+            waited = time.monotonic() - began
+            answers = [each.result() for each in asked]
+    assert waited < 9
+    statuses = [status for status, _, _ in answers]
+    assert set(statuses) == {502, 503}
+    assert all("Retry-After" in headers for status, headers, _ in answers if status == 503)
+
+
+def test_closing_ends_a_stalled_fetch_within_its_time_limit(upstream, store):
+    large_fault(upstream, upstreams.stall)
+    with indexed(upstream, store, **{"upstream.timeout": "2"}) as index:
+        thread = threading.Thread(target=lambda: index.get(address(LARGE, BIG), status=502))
+        thread.start()
+        until(lambda: upstream.count(f"/files/{LARGE}"))
+        began = time.monotonic()
+    assert time.monotonic() - began < 6
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+# Faults of the store.
+
+
+def test_a_full_store_still_serves(upstream, store, caplog):
+    faulty = FaultyStore(store)
+    with indexed(upstream, faulty) as index:
+        for number in (1, 2):
+            faulty.fail(Point("before", number, "add"), Full("x", "full"))
+        for number in (1, 2):
+            assert index.get(address(LARGE, BIG)).body == BIG
+            until(lambda: faulty.calls["add"] == number)
+        until(lambda: caplog.text.count("cannot be kept") == 2)
+    assert upstream.count(f"/files/{LARGE}") == 2
+
+
+def test_a_store_that_gives_no_spool_still_serves(upstream, tmp_path, caplog):
+    store = stores.make("filesystem", tmp_path / "index")
+    with contextlib.closing(store), indexed(upstream, store) as index:
+        index.get(f"/simple/{PROJECT}/")
+        (tmp_path / "index" / "store" / ".spool").rmdir()
+        assert index.get(address(LARGE, BIG)).body == BIG
+        (tmp_path / "index" / "store" / ".spool").mkdir()
+    assert "gives no room for files on their way" in caplog.text
+
+
+@pytest.fixture
+def folder(upstream, tmp_path):
+    """An index in a folder, which keeps both files; and the paths of their bytes."""
+    store = stores.make("filesystem", tmp_path / "index")
+    with contextlib.closing(store), indexed(upstream, store) as index:
+        for filename, content in ((NAME, CONTENT), (LARGE, BIG)):
+            assert index.get(address(filename, content)).body == content
+        until(lambda: len(kept(index)) == 2)
+        index.path = lambda name: next((tmp_path / "index").rglob(f"upstream-files/**/{name}"))
+        yield index
+
+
+def threads(prefix: str) -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith(prefix)]
+
+
+@pytest.mark.parametrize("filename, content", [(NAME, CONTENT), (LARGE, BIG)])
+@pytest.mark.parametrize("harm", ["cut", "gone"])
+def test_a_kept_file_that_is_cut_or_gone_is_fetched_again(harm, filename, content, folder, upstream):
+    path = folder.path(filename)
+    path.write_bytes(content[:-1]) if harm == "cut" else path.unlink()
+    assert folder.get(address(filename, content)).body == content
+    until(lambda: len(kept(folder)) == len(keys_of(folder)) == 2)
+    assert folder.get(address(filename, content)).body == content
+    assert upstream.count(f"/files/{filename}") == 2
+
+
+def test_damage_of_a_small_kept_file_is_found_at_once(folder, upstream):
+    folder.path(NAME).write_bytes(CONTENT[:-1] + b"?")
+    assert folder.get(address()).body == CONTENT
+    assert upstream.count(f"/files/{NAME}") == 2
+
+
+def test_damage_of_a_large_kept_file_is_never_served_whole(folder, upstream, caplog):
+    folder.path(LARGE).write_bytes(b"?" + BIG[1:])
+    with served(folder.app) as port:
+        with pytest.raises(http.client.IncompleteRead):
+            fetched(port, address(LARGE, BIG))
+        assert fetched(port, address(LARGE, BIG))[2] == BIG
+    assert upstream.count(f"/files/{LARGE}") == 2
+    caplog.clear()
+
+
+def test_a_store_that_cannot_be_read_here_is_gone_around(upstream, store, caplog):
+    faulty = FaultyStore(store)
+    with indexed(upstream, faulty) as index:
+        assert index.get(address()).body == CONTENT
+        until(lambda: kept(index))
+        before = faulty.calls["open"]
+        index.get(address())
+        each = faulty.calls["open"] - before
+        # The last one of a request opens the bytes; all before it read documents.
+        faulty.fail(Point("before", faulty.calls["open"] + each, "open"), Unavailable("x", "away"))
+        assert index.get(address()).body == CONTENT
+    assert "cannot be read here and is fetched again" in caplog.text
+
+
+def test_verify_and_the_sweep_of_ours_do_not_look_at_what_is_kept(folder, upstream):
+    folder.path(NAME).write_bytes(b"damaged")
+    assert list(folder.repository.verify()) == []
+    assert list(folder.repository.sweep(Actor("tester", "test"), trash_days=0, grace=0)) == []
+    assert len(kept(folder)) == 2
+
+
+def test_nothing_is_left_open(upstream, tmp_path):
+    store = stores.make("filesystem", tmp_path / "index")
+    with contextlib.closing(store), indexed(upstream, store) as index:
+        index.get(f"/simple/{PROJECT}/")
+        before = set(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            index.get(address(LARGE, BIG))
+            index.head(address(LARGE, BIG))
+            index.get(address(LARGE, BIG), headers={"Range": "bytes=0-3"}, status=206)
+            until(lambda: kept(index))
+            Space(index.repository.outside, None).empty()
+            upstream.faults["*"] = upstreams.half
+            index.get(address(), status=502)
+            upstream.faults.clear()
+        until(lambda: not [name for name in os.listdir(tmp_path / "index" / "store" / ".spool")])
+        upstream.cut()
+        opened = {
+            name: os.readlink(f"/proc/self/fd/{name}")
+            for name in set(os.listdir("/proc/self/fd")) - before
+            if os.path.exists(f"/proc/self/fd/{name}")
+        }
+        assert not [path for path in opened.values() if not path.startswith("socket:")]
+    assert threads("mypi-fetch") == []
+
+
+# How much is kept.
+
+
+def test_with_a_limit_of_0_nothing_is_kept(upstream, store):
+    with indexed(upstream, store, **{"upstream.limit": "0"}) as index:
+        for _ in range(2):
+            assert index.get(address(LARGE, BIG)).body == BIG
+    assert list(store.list("upstream-files/")) == []
+
+
+def test_a_file_larger_than_the_limit_goes_through(upstream, store):
+    with indexed(upstream, store, **{"upstream.limit": "1 MiB"}) as index:
+        assert index.get(address(LARGE, BIG)).body == BIG
+        assert index.get(address()).body == CONTENT
+        until(lambda: kept(index) == {NAME: len(CONTENT)})
