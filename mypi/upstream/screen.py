@@ -40,7 +40,7 @@ class Screen:
         self.clock = clock
         self._lock = threading.Lock()
         self._verdicts: LRUCache[object, tuple[Verdict, float]] = LRUCache(
-            _VERDICTS, getsizeof=lambda found: len(found[0].files) + 1
+            _VERDICTS, getsizeof=lambda found: min(len(found[0].files) + 1, _VERDICTS)
         )
         self._licences: LRUCache[str, str] = LRUCache(_LICENCES)
 
@@ -126,8 +126,7 @@ class Screen:
             return found[0]
         verdict = self.policy.judge(page, files, now, known)
         with self._lock:
-            if len(verdict.files) < _VERDICTS:
-                self._verdicts[key] = verdict, now
+            self._verdicts[key] = verdict, now
         return verdict
 
 

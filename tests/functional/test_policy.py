@@ -185,6 +185,8 @@ def test_a_licence_is_denied_when_a_file_is_asked_for_and_on_the_page_from_then_
     assert versions(index, "copyleft") == ["1.0"]  # with the sdist, which is of the same release
     index.get(f"{file_path(upstream, 'copyleft', '2.0')}.metadata", status=403)
     index.get(file_path(upstream, "copyleft", "1.0"))
+    upstream.add("unsaid", *builders.sdist("unsaid", "1.0"))
+    index.get(index.url("unsaid", "unsaid-1.0.tar.gz"))  # an sdist has no metadata to ask for
     assert [file["version"] for file in why(index, "copyleft")["hidden"]] == ["2.0"]
 
 
