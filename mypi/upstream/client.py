@@ -18,13 +18,14 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import PoolManager
-from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
+from urllib3.exceptions import ProtocolError
 from urllib3.util import Timeout
 
 from ..model.remote import Site
 from . import wires
 from .addresses import Addresses
 from .errors import Away, Garbage
+from .faults import faults, plain, shown
 
 REDIRECTS = 5
 PIECE = 64 * 1024
@@ -35,6 +36,9 @@ SLOWEST = 60.0
 _AGENT = "mypi"
 _HOST = re.compile(r"[a-z0-9_.-]{1,253}\Z|[0-9a-f:.]{2,45}\Z")
 _PORTS = {"https": 443, "http": 80}
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,20 @@ class Answer:
         """Return the body, unpacked, in what is left of the time. Raises Away; Garbage if it is more than ``limit``."""
         packing = self.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", "x-gzip", ""):
-            raise Garbage(f"{_shown(self.url)} is packed as {_plain(packing)}, which mypi did not ask for")
+            raise Garbage(f"{shown(self.url)} is packed as {plain(packing)}, which mypi did not ask for")
         unpacker = zlib.decompressobj(31) if "gzip" in packing else None
         body = bytearray()
         while piece := self._next(PIECE):
             # No more than the limit is ever unpacked, however small it was packed.
             body += _unpacked(unpacker, piece, limit + 1 - len(body), self.url) if unpacker else piece
             if len(body) > limit:
-                raise Garbage(f"{_shown(self.url)} has more than {limit:,} bytes")
+                raise Garbage(f"{shown(self.url)} has more than {limit:,} bytes")
         if unpacker and not unpacker.eof and self._raw.tell():
-            raise Garbage(f"{_shown(self.url)} ends before its end")
+            raise Garbage(f"{shown(self.url)} ends before its end")
         return bytes(body)
 
     def _next(self, size: int) -> bytes:
-        with _faults(self.url, self._clock):
+        with faults(self.url, self._clock):
             return self._raw.read1(size, decode_content=False) or b""
 
 
@@ -130,13 +134,14 @@ class Client:
         clock = wires.Clock(time.monotonic() + self._way.timeout, self._way.timeout)
         with wires.timed(clock):
             for _ in range(REDIRECTS + 1):
-                raw = self._send(site, url, headers, clock)
+                origin, url = self._check(site, url)
+                raw = self._send(site, origin, url, headers, clock)
                 try:
                     location = raw.headers.get("Location") if raw.status in (301, 302, 303, 307, 308) else None
                     if location is None:
                         yield Answer(raw, url, clock)
                         return
-                    with _faults(url, clock):
+                    with faults(url, clock):
                         _drain(raw)
                 finally:
                     # A body that was not read to its end would come with the next answer: then this ends the
@@ -144,29 +149,27 @@ class Client:
                     raw.close()
                     raw.release_conn()
                 url = _joined(site, url, location)
-        raise Garbage(f"{site.name} redirects more than {REDIRECTS} times, at last to {_shown(url)}")
+        raise Garbage(f"{site.name} redirects more than {REDIRECTS} times, at last to {shown(url)}")
 
     def page(self, site: Site, url: str, headers: Mapping[str, str], limit: int) -> tuple[Answer, bytes]:
         """Ask for something small; return the answer and its whole body, unpacked. Raises Away, Garbage."""
         with self.get(site, url, {"Accept-Encoding": "gzip", **headers}) as answer:
             return answer, answer.whole(limit)
 
-    def _send(self, site: Site, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
-        origin, target = self._check(site, url)
+    def _send(self, site: Site, origin: Origin, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
         given = {"User-Agent": _AGENT, **headers, **self._authorization(site, origin)}
         # A connection that was kept open may be gone when it is used again. urllib3 could try again too, but writes the
         # whole URL into the log when it does, and for some answers it sleeps.
-        with _faults(url, clock):
+        with faults(url, clock):
             try:
-                return self._urlopen(origin, target, given)
+                return self._urlopen(origin, url, given)
             except ProtocolError:
-                return self._urlopen(origin, target, given)
+                return self._urlopen(origin, url, given)
 
-    def _urlopen(self, origin: tuple[str, str, int], target: str, headers: Mapping[str, str]) -> Any:
+    def _urlopen(self, origin: Origin, url: str, headers: Mapping[str, str]) -> Any:
         return self._manager(*origin).urlopen(
             "GET",
-            # Put together from what was checked: nobody reads another host out of it.
-            f"{_origin(*origin)}{target}",
+            url,
             headers=headers,
             redirect=False,
             retries=False,
@@ -175,20 +178,23 @@ class Client:
             decode_content=False,
         )
 
-    def _check(self, site: Site, url: str) -> tuple[tuple[str, str, int], str]:
-        """Return where a URL leads, which must be allowed, and what is asked for there. Raises Garbage."""
+    def _check(self, site: Site, url: str) -> tuple[Origin, str]:
+        """Return where a URL leads, which must be allowed, and the URL put together from what was checked.
+
+        So nobody reads another host out of it. Raises Garbage.
+        """
         origin, target = _parts(site, url)
         scheme, host, _ = origin
         own = urlsplit(site.url)
         if scheme != "https" and not (self._way.insecure and (scheme, own.scheme) == ("http", "http")):
-            raise Garbage(f"{site.name} leads to {_shown(url)}, which is not https")
+            raise Garbage(f"{site.name} leads to {shown(url)}, which is not https")
         if host != own.hostname and host not in self._way.hosts:
             raise Garbage(
                 f"{site.name} leads to {host}, which mypi does not ask; its operator may name it in mypi.upstream.hosts"
             )
-        return origin, target
+        return origin, f"{_origin(*origin)}{target}"
 
-    def _authorization(self, site: Site, origin: tuple[str, str, int]) -> dict[str, str]:
+    def _authorization(self, site: Site, origin: Origin) -> dict[str, str]:
         """Return the credentials of a site, for itself alone: no redirect and no file's host gets them."""
         said = self._way.credentials.get(site.name)
         return {"Authorization": said} if said and origin == _parts(site, site.url)[0] else {}
@@ -208,15 +214,18 @@ class Client:
         return found
 
 
-def _parts(site: Site, url: str) -> tuple[tuple[str, str, int], str]:
-    """Take a URL apart: scheme, host and port, and what follows them, without a fragment. Raises Garbage."""
+def _parts(site: Site, url: str) -> tuple[Origin, str]:
+    """Take a URL apart, without its fragment. Raises Garbage.
+
+    Whom it names before an ``@`` is left out, and told to nobody: credentials are the operator's word.
+    """
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError as exc:
         raise Garbage(f"{site.name} leads to an address that cannot be read") from exc
-    if scheme not in _PORTS or not _HOST.match(host) or "@" in parts.netloc:
-        raise Garbage(f"{site.name} leads to {_shown(url)}, which is no address that mypi asks")
+    if scheme not in _PORTS or not _HOST.match(host):
+        raise Garbage(f"{site.name} leads to {shown(url)}, which is no address that mypi asks")
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     return (scheme, host, _PORTS[scheme] if port is None else port), target
 
@@ -244,51 +253,5 @@ def _unpacked(unpacker: Any, piece: bytes, most: int, url: str) -> bytes:
     try:
         found: bytes = unpacker.decompress(piece, most)
     except zlib.error as exc:
-        raise Garbage(f"{_shown(url)} is packed wrongly") from exc
+        raise Garbage(f"{shown(url)} is packed wrongly") from exc
     return found
-
-
-def _shown(url: str) -> str:
-    """Return a URL for a message, without its query and without whom it names: they may be secrets.
-
-    >>> _shown("https://user:word@files.example.com/a.whl?signature=abc")
-    'https://files.example.com/a.whl'
-    """
-    return _plain(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url)[0]))
-
-
-def _plain(text: str) -> str:
-    """Return what others wrote as a short line, in which nothing moves the cursor of whoever reads the log.
-
-    >>> _plain("a\\x1b[2Jb")
-    'a?[2Jb'
-    """
-    return "".join(char if char.isprintable() else "?" for char in text[:300])
-
-
-@contextlib.contextmanager
-def _faults(url: str, clock: wires.Clock) -> Iterator[None]:
-    """Turn what goes wrong on the way into Away, and what cannot even be sent into Garbage."""
-    try:
-        yield
-    except (HTTPError, OSError) as exc:
-        raise Away(f"{_shown(url)} cannot be reached: {_why(exc, clock)}") from exc
-    except ValueError as exc:
-        raise Garbage(f"{_shown(url)} cannot be asked for: {_plain(str(exc))}") from exc
-
-
-def _why(exc: BaseException, clock: wires.Clock) -> str:
-    """Say what lies at the bottom of an error."""
-    before = ""
-    while True:
-        if isinstance(exc, ProxyError):
-            before = "the outgoing proxy: "
-        inner = (getattr(exc, "reason", None), exc.__cause__, *exc.args)
-        deeper = next((each for each in inner if isinstance(each, BaseException)), None)
-        if deeper is None:
-            break
-        exc = deeper
-    if isinstance(exc, TimeoutError):
-        return f"{before}no answer within {clock.wait:g} seconds"
-    said = getattr(exc, "verify_message", "") or getattr(exc, "strerror", "") or str(exc) or type(exc).__name__
-    return f"{before}{_plain(said)}"

@@ -148,6 +148,8 @@ class Files:
                 _check(answer, site, file)
                 flight.fill(self._steady(answer, file), self._limit, announced(answer))
         except BaseException as exc:
+            with self._lock:  # first, so that who asks again begins anew, and is not told the same
+                self._flights.pop((site.name, file.filename, file.digest), None)
             flight.land(exc)
             raise
         flight.land()

@@ -161,9 +161,8 @@ def test_what_the_caller_raises_is_no_fault_of_the_upstream(client, upstream):
         "https://169.254.169.254/latest/meta-data/",
         "https://127.0.0.1/",
         "//evil.test/simple/six/",
-        "https://evil.test\\@index.test/",
         "https://index.test@evil.test/",
-        "https://user:word@index.test/",
+        "https://index.test\\@evil.test/",
         "http://index.test/simple/six/",
         "HTTP://INDEX.TEST/",
         "ftp://index.test/x",
@@ -281,6 +280,17 @@ def test_credentials_go_to_the_index_itself_alone(make, upstream, authority, tmp
         ask(asking, upstream)
         assert "authorization" not in neighbour.asked("/else")[0].headers
     assert all(request.headers["authorization"] == said for request in upstream.asked(PAGE))
+
+
+@pytest.mark.parametrize("named", ["me:word@", "evil.test\\@", "me@evil.test:443\\@"])
+def test_whom_an_address_names_is_told_to_nobody(client, upstream, names, named):
+    upstream.faults[PAGE] = upstreams.redirect(f"https://{named}index.test:{upstream.port}/there")
+    answer, _ = ask(client, upstream)
+    (request,) = upstream.asked("/there")
+    assert (answer.status, request.headers.get("authorization")) == (404, None)
+    assert answer.url == f"{upstream.origin}/there"
+    assert request.headers["host"] == f"index.test:{upstream.port}"
+    assert names.asked == ["index.test"]
 
 
 def test_messages_show_no_secret(make, upstream):
