@@ -67,7 +67,7 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
         etag = hashlib.sha256(data).hexdigest()
         return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
     if upstream.redirects:
-        return _respond(request, context.__name__, found.digest, 0, _nothing, lambda: upstream.location(found))
+        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(found))
     head = _head(context.__name__, found.digest)
     if is_known(request, head):
         return head
@@ -97,8 +97,14 @@ def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:
     return response
 
 
-def _nothing(start: int, stop: int) -> Iterable[bytes]:
-    return []
+def _elsewhere(request: Request, response: Response, location: str) -> Response:
+    """Say where the bytes are to be had, unless the client has them."""
+    if is_known(request, response):
+        return response
+    answer = Redirect(location, 302)
+    # The link may expire, and the file be removed: whoever wants it again asks again.
+    answer.cache_control = "no-store"
+    return answer
 
 
 def beside(request: Request, project: Project, file: File, ending: str) -> bytes:
@@ -146,10 +152,7 @@ def _respond(
         return response
     elsewhere = link()
     if elsewhere is not None:
-        answer = Redirect(elsewhere, 302)
-        # The link may expire, and the file be removed: whoever wants it again asks again.
-        answer.cache_control = "no-store"
-        return answer
+        return _elsewhere(request, response, elsewhere)
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
         response.status = 416

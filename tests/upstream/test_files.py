@@ -141,8 +141,12 @@ def test_in_redirect_mode_clients_are_sent_to_the_upstream_and_nothing_is_kept(u
             answer = method(address(), status=302)
             assert answer.headers["Location"] == f"{upstream.origin}/files/{NAME}"
             assert answer.headers["Cache-Control"] == "no-store"
+        assert kept(index) == {}
+
+
+def test_in_redirect_mode_metadata_still_comes_from_us(upstream, store):
+    with indexed(upstream, store, **{"upstream.mode": "redirect"}) as index:
         assert index.get(f"{address()}.metadata").body == metadata()
-        assert NAME not in kept(index)
 
 
 # Many clients, and such as go away.
