@@ -82,6 +82,7 @@ class Pages:
         self._unknown: LRUCache[tuple[str, str], Cached] = LRUCache(_NAMES)
         self._slow: dict[str, float] = {}
         self._away: dict[str, tuple[float, str]] = {}
+        self._answered: dict[str, float] = {}
         self._workers = ThreadPoolExecutor(16, thread_name_prefix="mypi-upstream")
 
     def close(self) -> None:
@@ -138,7 +139,7 @@ class Pages:
             if older:
                 self._slow[site.name] = time.monotonic() + PAUSE
             else:
-                self._pause(site, error)
+                self._pause(site, error, until - self._timeout)
         except UpstreamError as exc:
             error = exc
         else:
@@ -167,8 +168,10 @@ class Pages:
         with self._lock:
             return any(key[0] == site.name for key in self._fetches)
 
-    def _pause(self, site: Site, error: UpstreamError) -> None:
-        self._away[site.name] = time.monotonic() + PAUSE, str(error)
+    def _pause(self, site: Site, error: UpstreamError, began: float) -> None:
+        """Take an index for away, unless it answered somebody since: then one page is slow, or we are."""
+        if self._answered.get(site.name, 0.0) < began:
+            self._away[site.name] = time.monotonic() + PAUSE, str(error)
 
     def _fetch(self, site: Site, name: str) -> Future[Cached]:
         """Begin to ask an index, or join those who wait for it already."""
@@ -190,11 +193,13 @@ class Pages:
         url = f"{site.url}{name}/"
         same_form = kept.said.startswith(f"{FORM} ")
         conditional = {"If-None-Match": kept.etag} if kept.etag and same_form else {}
+        began = time.monotonic()
         try:
             answer, body = self._client.page(site, url, {"Accept": ACCEPT, **conditional}, LARGEST)
         except Away as exc:
-            self._pause(site, exc)
+            self._pause(site, exc, began)
             raise
+        self._answered[site.name] = time.monotonic()
         self._away.pop(site.name, None)
         now = self._clock()
         fresh = replace(kept, fetched=now, fresh_until=now + self._lifetime(answer.headers))

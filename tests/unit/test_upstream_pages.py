@@ -266,6 +266,19 @@ def test_an_index_that_stalls_holds_up_one_thread_and_no_more(make, upstream):
     assert node.names("seven") == ["seven-1.0.tar.gz"]
 
 
+def test_an_index_that_answers_others_is_not_away_for_one_slow_page(make, upstream):
+    node = make(timeout=0.5)
+    upstream.add("seven", "seven-1.0.tar.gz", b"7")
+    upstream.faults[SIX] = upstreams.stall
+    with ThreadPoolExecutor() as clients:
+        waiting = clients.submit(node.get)
+        until(lambda: upstream.count(SIX) == 1)
+        node.get("seven")
+        with pytest.raises(Away):
+            waiting.result()
+    assert node.pages._away == {}
+
+
 def test_an_answer_comes_in_time_even_if_the_fetch_goes_on(make, upstream, monkeypatch):
     node = make(timeout=0.3)
     going_on = threading.Event()
