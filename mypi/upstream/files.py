@@ -114,13 +114,15 @@ class Files:
         if self.kept(self._shelf.known(cached), file) != self.kept(cached, file):
             return None
         with self._lock:
-            running = self._flights.get(key)
-            if running is None:
-                if self._closing.is_set():
-                    raise _stopped()
-                running = self._flights[key] = Flight(file, self._spool(), self._crowd, self._patience)
-                self._workers.submit(self._fetch, key, site, cached.name, file, running)
-        return running
+            return self._flights.get(key) or self._begin(key, site, cached.name, file)
+
+    def _begin(self, key: tuple[str, str, str], site: Site, name: str, file: RemoteFile) -> Flight:
+        """Begin a fetch; the lock is held by the caller."""
+        if self._closing.is_set():
+            raise _stopped()
+        flight = self._flights[key] = Flight(file, self._spool(), self._crowd, self._patience)
+        self._workers.submit(self._fetch, key, site, name, file, flight)
+        return flight
 
     def _spool(self) -> IO[bytes]:
         try:
