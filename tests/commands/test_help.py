@@ -26,6 +26,11 @@ NAMES = {
     *("token", "token add", "token remove", "token list"),
     "why",
     *("owner", "owner add", "owner remove"),
+    "takeover",
+    "upstream",
+    "upstream list",
+    "upstream warm",
+    "upstream empty",
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from mypi.repository import keys
 from mypi.upstream import Upstream
 from tests import upstreams
 from tests.commands.conftest import write
@@ -244,3 +245,13 @@ def test_empty_needs_a_name_or_all(run):
     with pytest.raises(SystemExit) as stopped:
         run("upstream", "empty")
     assert stopped.value.code == 2
+
+
+def test_what_is_known_and_damaged_can_be_lost(run, ini, index):
+    run("upstream", "warm", requirements(ini, "six==1.0"))
+    key = keys.outside("pypi", "six")
+    store = index.catalogue.store
+    store.swap(key, b"{", store.read(key)[1])
+    assert run("upstream", "list").out == NOTHING
+    assert run("upstream", "empty", "--all").code == 0
+    assert list(index.outside.bytes()) == []
