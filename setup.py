@@ -17,6 +17,7 @@ REQUIRES = [
     "plaster-pastedeploy>=1.0",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
+    "readme-renderer[md]>=46.0",
     # Pyramid 2.1 imports pkg_resources, whose announcement of its end 80.9 prints at every start and every command.
     "setuptools<80.9",
     "tqdm>=4.66",

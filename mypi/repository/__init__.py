@@ -71,6 +71,7 @@ class Repository:
     ) -> None:
         self._files = files
         self._clock = clock
+        self._closing = ExitStack()
         self._index = index
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
@@ -97,10 +98,15 @@ class Repository:
         return repository
 
     def close(self) -> None:
-        """Close both stores."""
+        """Close both stores, once those whom ``before_close`` named have ended their work."""
         with ExitStack() as opened:
             for store in {id(store): store for store in (self._files, self._catalogue.store)}.values():
                 opened.callback(store.close)
+            opened.push(self._closing.pop_all())
+
+    def before_close(self, end: Callable[[], None]) -> None:
+        """Have ``end`` called before the stores are closed."""
+        self._closing.callback(end)
 
     def spool(self) -> IO[bytes]:
         """Return a file for an upload on its way in, on the store's own file system where it has one."""
@@ -114,6 +120,11 @@ class Repository:
     def names(self) -> Held[Names] | None:
         """Return the names of all projects with the tag of their document; None before the first publish."""
         return self._catalogue.names()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The documents, for who reads all of them."""
+        return self._catalogue
 
     def project(self, name: str) -> Held[Project]:
         """Return a project as it is now, by its canonical name, with its document's tag. Raises NotFound."""

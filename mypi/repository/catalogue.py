@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Names, Project
 from ..settings import Settings
-from ..store import NotFound, Store
+from ..store import Entry, NotFound, Store
 from . import keys
 from .documents import Documents, Held
 
@@ -17,6 +17,7 @@ class Catalogue:
     def __init__(self, store: Store, index: str, settings: Settings) -> None:
         self.store = store
         self.index = index
+        self._edited: list[Callable[[str], None]] = []
         self._names: Documents[Names] = Documents(
             store,
             lambda key, data: Names.load(data),
@@ -58,7 +59,35 @@ class Catalogue:
 
     def edit(self, name: str, change: Callable[[Project], Project], *, absent: bool = False) -> Project:
         """Make a change so, to a project that may be new; see Documents.edit."""
-        return self._projects.edit(keys.project(self.index, name), change, absent=absent)
+        try:
+            return self._projects.edit(keys.project(self.index, name), change, absent=absent)
+        finally:
+            # Also after an error: a swap whose success was not told may have changed the document.
+            for told in self._edited:
+                told(name)
+
+    def tell(self, edited: Callable[[str], None]) -> None:
+        """Call ``edited`` with the name of each project after this process tried to edit it, be it well or not."""
+        self._edited.append(edited)
+
+    def passing(self, name: str) -> Project | None:
+        """Return a project as the store has it, without keeping it; None for one that only a sweep ever wrote.
+
+        Who reads all of them must not push what installers ask for out of memory. Raises as ``get``.
+        """
+        found = self._projects.passing(keys.project(self.index, name)).value
+        return found if found.exists else None
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Yield the name of each project with the store's entry of its document. Raises Unavailable.
+
+        Every edit that shows writes to the history, so that the size of the document tells two versions apart where the
+        store's clock is too coarse to.
+        """
+        for entry in self.store.list(keys.projects(self.index)):
+            place = keys.project_of(entry.key)
+            if place:
+                yield place[1], entry
 
     def edit_known(self, name: str, change: Callable[[Project], Project]) -> Project:
         """Make a change so. Raises NotFound for a project that does not exist, and as ``edit``."""

@@ -80,6 +80,7 @@ class Documents(Generic[D]):
         self.get = self._reading.get
         self.newest = self._reading.newest
         self.kept = self._reading.kept
+        self.passing = self._reading.passing
         self._lock = threading.Lock()
         self._gates: WeakValueDictionary[str, _Gate[D]] = WeakValueDictionary()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
@@ -12,15 +12,20 @@ R = TypeVar("R")
 
 
 def in_threads(
-    work: Callable[[T], R], items: Iterable[T], jobs: int, *, stop: Callable[[], None] = lambda: None
-) -> Iterator[R]:
+    work: Callable[[T], R],
+    items: Iterable[T],
+    jobs: int,
+    *,
+    stop: Callable[[], None] = lambda: None,
+    name: str = "mypi-copy",
+) -> Generator[R, None, None]:
     """Yield what ``work`` returns for each item, in no promised order, with ``jobs`` of them under way at a time.
 
     The first error is raised here. Then, or when the caller wants no more, nothing new is begun, ``stop`` is called,
     and what is under way is waited for.
     """
     rest = iter(items)
-    with ThreadPoolExecutor(jobs, thread_name_prefix="mypi-copy") as threads:
+    with ThreadPoolExecutor(jobs, thread_name_prefix=name) as threads:
         running: set[Future[R]] = set()
         try:
             while True:

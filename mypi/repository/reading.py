@@ -114,6 +114,11 @@ class Reading(Generic[D]):
         copy = self._copy(key)
         return copy.held if copy else None
 
+    def passing(self, key: str) -> Held[D]:
+        """Return a document as the store has it, and keep it not: for who reads all. Raises as ``get``."""
+        data, tag = self._store.read(key)
+        return Held(self._parse(key, data), tag)
+
     def keep(self, key: str, held: Held[D], size: int, asked: float) -> None:
         """Keep a document of ``size`` bytes, unless one that was asked for later is kept already."""
         copy = _Copy(held, size * _PARSED, asked)
