@@ -44,6 +44,14 @@ new PerformanceObserver((list) => {
 """
 """Says it as an error when a page's contents moved without anybody's doing: 0.1 is where it begins to be felt."""
 
+_SIDEWAYS = """() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return "";
+  const all = [...document.querySelectorAll("body *")];
+  const wide = all.filter((each) => each.getBoundingClientRect().right > clientWidth + 1);
+  return `${scrollWidth} of ${clientWidth}: ` + wide.slice(-3).map((e) => e.outerHTML.slice(0, 200));
+}"""
+
 SCREENSHOTS = Path(os.environ.get("MYPI_SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots")
 """Where screenshots are kept, for people to look at."""
 
@@ -177,14 +185,7 @@ def faults(page: Page) -> list[str]:
 
 def scrolls_sideways(page: Page) -> str:
     """Return what stands out to the right of the window, "" if nothing makes the page scroll that way."""
-    said: str = page.evaluate(
-        """() => {
-          const width = document.documentElement.clientWidth;
-          if (document.documentElement.scrollWidth <= width) return "";
-          const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1);
-          return `${document.documentElement.scrollWidth} of ${width}: ` + wide.slice(-3).map((e) => e.outerHTML.slice(0, 200));
-        }"""
-    )
+    said: str = page.evaluate(_SIDEWAYS)
     return said
 
 

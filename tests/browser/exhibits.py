@@ -146,7 +146,7 @@ def _crowd(maker: Maker) -> None:
     """Many small projects, written past the repository: one by one they would take a minute."""
     event = Event("2026-01-01T00:00:00.000000Z", "register", by="admin", origin="192.0.2.1", version="1.0")
     displays = {f"crowd-{number:04}": f"Crowd-{number:04}" for number in range(CROWD)}
-    catalogue, store = maker.repository._catalogue, maker.repository._catalogue.store
+    catalogue = maker.repository._catalogue
     catalogue._names.edit(keys.index("main"), lambda names: replace(names, projects={**names.projects, **displays}))
     for name, display in displays.items():
         project = Project(name, display).register("1.0", f"One of {CROWD}, number {name[-4:]}", event)
@@ -172,11 +172,21 @@ def _mountain(maker: Maker) -> None:
 
 
 def _showpieces(maker: Maker) -> None:
-    urls = [
-        "Source, https://git.example/tideline",
-        "Documentation, https://tideline.example/docs",
-        "Bugs, javascript:alert(1)",
-    ]
+    maker.ago(300).wheel("acme-units", "1.0", summary="Metres, knots and fathoms")
+    markdown = {"description": MARKDOWN, "description_content_type": "text/markdown"}
+    maker.ago(250).wheel(
+        "acme-charts", "2.1", requires=["acme-units>=1"], summary="Charts as SVG, without state", **markdown
+    )
+    _tideline(maker)
+    maker.ago(12).wheel("harbour-web", "0.4", requires=["tideline>=2", "acme-charts"], summary="The harbour's web page")
+    maker.ago(3).wheel("lock-keeper", "3.0.1", ADMIN, requires=["tideline<2.1"], summary="Opens the lock in time")
+    plain = {"description": "Notes\n\n  <b>kept</b> as   they are.\n", "description_content_type": "text/plain"}
+    maker.ago(2).wheel("plain-notes", "1.0", summary="A README without markup", **plain)
+    _hostile(maker)
+
+
+def _tideline(maker: Maker) -> None:
+    """Publish what a project of some years has: releases, platforms, dependencies, a yanked release."""
     about = {
         "summary": "Tide gauges, and when a boat can leave",
         "author": "The coast team",
@@ -184,7 +194,10 @@ def _showpieces(maker: Maker) -> None:
         "license_expression": "MIT",
         "metadata_version": "2.4",
         "keywords": "tides,coast,boats",
-        "project_url": urls,
+        "project_url": [
+            "Source, https://git.example/tideline",
+            "Documentation, https://tideline.example/docs",
+        ],
         "classifier": [
             "Development Status :: 5 - Production/Stable",
             "Operating System :: OS Independent",
@@ -195,36 +208,20 @@ def _showpieces(maker: Maker) -> None:
         "description": RST,
         "description_content_type": "text/x-rst",
         "requires_python": ">=3.10",
+        "provides_extra": ["charts"],
+        "requires": ["acme-units>=1.0", "numpy>=2", "acme-charts>=2; extra == 'charts'", "tzdata; os_name == 'nt'"],
     }
-    maker.ago(300).wheel("acme-units", "1.0", summary="Metres, knots and fathoms")
-    maker.ago(250).wheel(
-        "acme-charts",
-        "2.1",
-        requires=["acme-units>=1"],
-        summary="Charts as SVG, without state",
-        description=MARKDOWN,
-        description_content_type="text/markdown",
-    )
-    requires = ["acme-units>=1.0", "numpy>=2", "acme-charts>=2; extra == 'charts'", "Tz-Data; sys_platform == 'win32'"]
     for number, version in enumerate(["0.9", "1.0", "1.1", "1.2", "1.2.1", "2.0rc1", "2.0", "2.1"]):
-        maker.ago(200 - 25 * number).sdist("tideline", version, requires=requires, provides_extra=["charts"], **about)
-        maker.wheel("tideline", version, requires=requires, provides_extra=["charts"], **about)
+        maker.ago(200 - 25 * number).sdist("tideline", version, **about)
+        maker.wheel("tideline", version, **about)
     for tag in ("cp312-cp312-manylinux_2_28_x86_64", "cp312-cp312-macosx_14_0_arm64", "cp313-cp313-win_amd64"):
-        maker.wheel("tideline", "2.1", requires=requires, provides_extra=["charts"], tag=tag, **about)
-    maker.repository.yank(
-        "tideline", ["tideline-1.2-py3-none-any.whl", "tideline-1.2.tar.gz"], "reads the wrong time zone", ALICE
-    )
-    maker.ago(12).wheel("harbour-web", "0.4", requires=["tideline>=2", "acme-charts"], summary="The harbour's web page")
-    maker.ago(3).wheel(
-        "lock-keeper", "3.0.1", requires=["tideline<2.1"], summary="Opens the lock at high water", by=ADMIN
-    )
-    maker.ago(2).wheel(
-        "plain-notes",
-        "1.0",
-        summary="A README without markup",
-        description="Notes\n\n  <b>kept</b> as   they are.\n",
-        description_content_type="text/plain",
-    )
+        maker.wheel("tideline", "2.1", tag=tag, **about)
+    yanked = ["tideline-1.2-py3-none-any.whl", "tideline-1.2.tar.gz"]
+    maker.repository.yank("tideline", yanked, "reads the wrong time zone", ALICE)
+
+
+def _hostile(maker: Maker) -> None:
+    """Publish what tries to run a script from every field that a page shows."""
     maker.ago(1).wheel(
         "hostile",
         "6.6.6",
