@@ -160,6 +160,35 @@ class Pages(Resource):
 class ProjectPage(ProjectResource):
     """The page of a project that a person reads."""
 
+    def __getitem__(self, name: str) -> Resource:
+        return ReleasePage(self, name)
+
+
+class ReleasePage(ReleaseResource):
+    """The page of a release; ``text`` is how the one URL of the page spells its version."""
+
+    def __init__(self, parent: ProjectPage, name: str) -> None:
+        super().__init__(parent, name)
+        self.text = str(self.version)
+
+    @property
+    def canonical(self) -> str:
+        return self.text
+
+    def __getitem__(self, name: str) -> Resource:
+        return FilePage(self, name)
+
+
+class FilePage(Resource):
+    """The page of a file, on which is what is in it."""
+
+    def __init__(self, parent: ReleasePage, name: str) -> None:
+        super().__init__(parent, name)
+        self.release = parent
+        self.project = parent.project
+        self.version = parent.version
+        self.filename = name
+
 
 class LegacyJson(Resource):
     """PyPI's older JSON: ``pypi/<project>[/<version>]/json``."""

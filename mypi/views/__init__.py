@@ -2,8 +2,13 @@
 
 from pyramid.config import Configurator
 
+MODULES = (
+    *("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json"),
+    *("pages", "home", "search", "project", "inside"),
+)
+
 
 def includeme(config: Configurator) -> None:
     """Register every view, predicate and tween."""
-    for module in ("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "pages", "legacy_json"):
+    for module in MODULES:
         config.include(f"{__name__}.{module}")

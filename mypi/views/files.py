@@ -13,6 +13,7 @@ from pyramid.response import Response
 from webob.byterange import ContentRange
 
 from ..model import File, Project
+from ..repository import Repository
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
@@ -51,6 +52,12 @@ def beside(request: Request, project: Project, file: File, ending: str) -> bytes
     with _published(), request.repository.open_sidecar(project, file, ending) as reader:
         data: bytes = reader.read()
     return data
+
+
+def opened(repository: Repository, project: Project, file: File) -> Reader:
+    """Open the bytes of a file that the document names. Raises StoreError."""
+    with _published():
+        return repository.open_file(project, file)
 
 
 @contextmanager

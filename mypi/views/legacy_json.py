@@ -104,7 +104,7 @@ def _info(project: Project, release: Release, core: CoreMetadata, base: str) -> 
         "project_url": page,
         "project_urls": dict(core.project_urls),
         "provides_extra": list(core.provides_extra) or None,
-        "release_url": f"{page}#{quote(release.text, safe='!+')}",
+        "release_url": links.release(f"{base}/", project.name, release.text),
         "requires_dist": list(core.requires_dist) or None,
         "requires_python": core.requires_python,
         "summary": core.summary,

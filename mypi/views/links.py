@@ -44,6 +44,16 @@ def file(up: str, project: Project, file: File, *, place: str = "files") -> str:
     return f"{up}{place}/{project.name}/{file.token}/{quote(file.filename, safe='')}"
 
 
+def release(up: str, project: str, version: str) -> str:
+    """Return the link to the page of a release."""
+    return f"{up}project/{quote(project)}/{quote(version, safe='!+')}/"
+
+
+def page_of_file(up: str, project: Project, file: File) -> str:
+    """Return the link to the page of a file, on which is what is in it."""
+    return f"{release(up, project.name, file.version)}{quote(file.filename, safe='!+')}/"
+
+
 def provenance(base: str, project: Project, file: File) -> str:
     """Return the link to a file's provenance, from what stands before ``integrity/``."""
     release = quote(file.version, safe="!+")
