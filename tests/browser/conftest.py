@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,8 +70,17 @@ def _serving(exhibits_folder: Path, folder: Path, **settings: str) -> Iterator[I
     shutil.copytree(exhibits_folder, folder / "var", symlinks=True)
     path = processes.ini(folder, processes.free_port(), manage="group:admins owners", **settings)
     with processes.pserve(path) as server:
+        _await_overview(server)
         yield Index(f"http://127.0.0.1:{server.port}", folder)
     assert "Traceback" not in server.said, server.said
+
+
+def _await_overview(server: processes.Server) -> None:
+    """Wait until everything is read that pages over all projects show."""
+    deadline = time.monotonic() + 60
+    while b"still being read" in server.get("/+search?q=tideline", Accept="text/html").body:
+        assert time.monotonic() < deadline, server.said
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
