@@ -134,8 +134,19 @@ def _uploads(project: Project, summary: str) -> tuple[Upload, ...]:
     """Put the files of one release that came within an hour of each other together, the newest first."""
     found: list[Upload] = []
     for burst in _bursts(sorted(project.live, key=lambda file: file.uploaded, reverse=True)):
-        last, names = burst[0], tuple(sorted(file.filename for file in burst))
-        found.append(Upload(project.name, project.display, last.version, names, last.uploaded, last.uploader, summary))
+        last = burst[0]
+        found.append(
+            Upload(
+                project=project.name,
+                display=project.display,
+                version=last.version,
+                files=tuple(sorted(file.filename for file in burst)),
+                at=last.uploaded,
+                by=last.uploader,
+                summary=summary,
+                began=burst[-1].uploaded,
+            )
+        )
         if len(found) == UPLOADS:
             break
     return tuple(found)

@@ -27,7 +27,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Upload:
-    """Files of one release that came shortly after each other; ``at`` and ``by`` are those of the last."""
+    """Files of one release that came shortly after each other.
+
+    ``at`` and ``by`` are those of the last, ``began`` is when the first came.
+    """
 
     project: str
     display: str
@@ -36,6 +39,7 @@ class Upload:
     at: str
     by: str | None
     summary: str
+    began: str = ""
 
 
 @dataclass(frozen=True)

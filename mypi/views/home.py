@@ -15,7 +15,7 @@ from ..security import visible
 from . import links, paging
 from .common import common
 
-SHOWN = 150
+SHOWN = 90
 """Projects named on a page of the list."""
 
 RECENT = 8
@@ -44,6 +44,4 @@ def home(context: Root, request: Request) -> dict[str, Any] | Response:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_view(
-        home, context=Root, request_method="GET", permission="read", renderer="mypi:templates/home.jinja2"
-    )
+    config.add_view(home, context=Root, request_method="GET", permission="read", renderer="mypi:templates/home.jinja2")

@@ -12,19 +12,16 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..contents import Member, Unreadable, listing
+from ..contents import Member, Unreadable, check_size, listing
 from ..model import File, Project
 from ..repository import Repository
 from ..resources import FilePage
 from ..security import Policy
-from . import files, links, paging, shown
+from . import files, links, paging, tags
 from .common import common
 
 MEMBERS = 500
 """Files of an archive on a page."""
-
-LARGEST = 2**29
-"""Bytes of a file that is fetched to look into it; one on the server's own disk is read where it lies."""
 
 PATIENCE = 3.0
 """Seconds to wait for the turn."""
@@ -56,12 +53,11 @@ class Inside:
         return found
 
     def _read(self, repository: Repository, project: Project, file: File) -> list[Member]:
+        check_size(file.filename, file.size)
         with files.opened(repository, project, file) as reader:
-            if reader.path is not None:
+            if reader.path is not None:  # on the server's own disk
                 with open(reader.path, "rb") as local:  # noqa: PTH123 - a path of the store, as text
                     return listing(local, file.filename)
-            if file.size > LARGEST:
-                raise Unreadable(f"{file.filename} is too large to be fetched from the store and looked into")
             with repository.spool() as spool:
                 return listing(_filled(spool, reader), file.filename)
 
@@ -104,7 +100,8 @@ def inside(context: FilePage, request: Request) -> dict[str, Any] | Response:
         "wanted": wanted,
         "unreadable": unreadable,
         "head": _head(request, project, file),
-        "tags": shown.tags(file.filename),
+        "fits": tags.fits(file.filename),
+        "tag": tags.tag(file.filename),
         "manages": policy.may(request, context.release.__parent__, "manage"),
         "link": links.file(links.up(request), project, file),
         "release": links.release,

@@ -18,7 +18,7 @@ from ..model.releases import Release, newest, releases
 from ..overview import Overview
 from ..resources import BareProject, ProjectPage, ReleasePage
 from ..security import Policy, visible
-from . import links, paging, shown
+from . import links, paging, shown, tags
 from .common import common
 
 FILES, VERSIONS, DEPENDENTS = 100, 50, 50
@@ -82,7 +82,7 @@ def _page(request: Request, context: Any, found: Project, chosen: Release | None
         "release": links.release,
         "provenance": links.provenance,
         "page_of": links.page_of_file,
-        "tags": shown.tags,
+        "fits": tags.fits,
     }
 
 
@@ -93,7 +93,7 @@ def _said(core: CoreMetadata | None, overview: Overview, seen: Any) -> dict[str,
     text = core.description
     return {
         "core": core,
-        "readme": shown.embedded(readme.render(text, core.description_content_type)) if text else None,
+        "readme": readme.render(text, core.description_content_type) if text else None,
         "dependencies": shown.dependencies(core.requires_dist, lambda name: seen(name) and overview.has(name)),
         "links": shown.links(core),
         "license": shown.licenses(core),

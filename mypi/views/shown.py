@@ -1,14 +1,12 @@
-"""What pages show of metadata, sorted out: dependencies by extra, links that are safe, classifiers, Python tags."""
+"""What pages show of metadata, sorted out: dependencies by extra, links that are safe, and classifiers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -17,9 +15,6 @@ from ..model import File
 
 _EXTRA = re.compile(r"""\(?\bextra\s*==\s*["']([^"']+)["']\)?""")
 _JOINED = re.compile(r"\A\s*and\s+|\s+and\s*\Z")
-_HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
-_ID = re.compile(r'(<[a-z][a-z0-9]*\b[^<>]*?\s)(id|name)="')
-_TO_ID = re.compile(r'href="#')
 
 _LONGEST_LICENSE = 80
 
@@ -123,34 +118,7 @@ def classifiers(core: CoreMetadata) -> list[tuple[str, list[str]]]:
     return list(groups.items())
 
 
-@lru_cache(10_000)
-def tags(filename: str) -> tuple[str, str]:
-    """Return for which Python and which platform a file is, in the words of its name.
-
-    >>> tags("acme-1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
-    ('cp312', 'manylinux_2_17_x86_64 manylinux2014_x86_64')
-    >>> tags("acme-1.0-py3-none-any.whl"), tags("acme-1.0.tar.gz")
-    (('py3', ''), ('source', ''))
-    """
-    if not filename.endswith(".whl"):
-        return "source", ""
-    python, abi, platform = filename.removesuffix(".whl").split("-")[-3:]
-    for_python = python if abi in ("none", python) else f"{python} {abi}"
-    return for_python.replace(".", " "), "" if platform == "any" else platform.replace(".", " ")
-
-
 def summary_of(files: Iterable[File]) -> tuple[str, str | None] | None:
     """Return when the first of some files came and from whom, None if there is none."""
     first = min(files, key=lambda file: file.uploaded, default=None)
     return (first.uploaded, first.uploader) if first else None
-
-
-def embedded(readme: Markup) -> Markup:
-    """Fit a rendered README into a page: its headings below the page's own, its places apart from the page's.
-
-    >>> embedded(Markup('<h1 id="files">Acme</h1><a href="#files">to it</a>'))
-    Markup('<h3 id="readme-files">Acme</h3><a href="#readme-files">to it</a>')
-    """
-    text = _HEADING.sub(lambda found: f"<{found[1]}h{min(6, int(found[2]) + 2)}", str(readme))
-    text = _ID.sub(r'\1\2="readme-', text)
-    return Markup(_TO_ID.sub('href="#readme-', text))  # noqa: S704 - it was made safe when it was rendered
