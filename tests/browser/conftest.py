@@ -113,7 +113,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     visitors: list[Visitor] = []
 
     def open_(index: Index, user: str | None = None, **options: Any) -> Visitor:
-        state = _logged_in(browser, index, user) if user else None
+        state = options.pop("state", None) or (_logged_in(browser, index, user) if user else None)
         visitors.append(one := chromium.visitor(browser, index.url, state=state, **options))
         return one
 

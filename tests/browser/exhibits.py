@@ -254,7 +254,7 @@ def _statuses(maker: Maker) -> None:
 
 def _for_flows(maker: Maker) -> None:
     """Projects that tests change, one for each."""
-    for name in ("yank-me", "trash-me", "manage-me", "plain-yank"):
+    for name in ("yank-me", "plain-yank", "trash-me", "plain-trash", "manage-me", "plain-manage", "both-change"):
         maker.ago(20).wheel(name, "1.0", summary="For a test")
         maker.wheel(name, "1.1", summary="For a test")
     maker.ago(10).wheel("needs-yank-me", "2.0", requires=["yank-me>=1"], summary="For a test")
