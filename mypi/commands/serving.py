@@ -32,7 +32,7 @@ def write_ini(arguments: argparse.Namespace) -> int:
         raise CommandError(f"{target} cannot be written: {exc.strerror}; name another file, or remove it") from exc
     print(f"{target} is written. Everything will be kept in {target.absolute().parent / 'var'}.")
     if arguments.production:
-        print(f"Next: read it through, make a user with `mypi -c {target} htpasswd NAME`,")
+        print(f"Next: read it through, make a user: `mypi -c {target} user add NAME --group admins`,")
     print(f"{'then' if arguments.production else 'Now'} run `mypi -c {target} serve`.")
     return 0
 

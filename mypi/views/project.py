@@ -70,7 +70,7 @@ def _page(request: Request, context: Any, found: Project, chosen: Release | None
         "chosen": chosen,
         "latest": latest,
         "one": False,
-        "known": chosen is not None and (told is not None or bool(chosen.files)),
+        "detailed": bool(found.owners or (told and shown.is_detailed(told.core))),
         **_said(told.core if told else None, overview, seen),
         **_files(request, chosen.files if chosen else ()),
         "came": shown.summary_of(chosen.files) if chosen else None,

@@ -114,8 +114,14 @@ def classifiers(core: CoreMetadata) -> list[tuple[str, list[str]]]:
     for each in core.classifiers:
         about, _, rest = each.partition(" :: ")
         if about != "License":
-            groups.setdefault(about, []).append(rest.replace(" :: ", " › ") or about)
+            groups.setdefault(about, []).append(rest.replace(" :: ", " \u203a ") or about)
     return list(groups.items())
+
+
+def is_detailed(core: CoreMetadata) -> bool:
+    """Tell whether there is anything to say about a release beside its README."""
+    people = (core.author, core.author_email, core.maintainer, core.maintainer_email)
+    return any((*people, core.keywords, core.provides_extra, classifiers(core), links(core)))
 
 
 def summary_of(files: Iterable[File]) -> tuple[str, str | None] | None:

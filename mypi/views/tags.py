@@ -27,22 +27,22 @@ def tag(filename: str) -> str:
 
 
 @lru_cache(10_000)
-def fits(filename: str) -> str:
-    """Return for whom a file is.
+def fits(filename: str) -> tuple[str, str]:
+    """Return for which Python and which system a file is.
 
     >>> fits("acme-1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
-    'CPython 3.12, Linux x86_64'
+    ('CPython 3.12', 'Linux x86_64')
     >>> fits("acme-1.0-py2.py3-none-any.whl"), fits("acme-1.0-cp38-abi3-win32.whl"), fits("acme-1.0.tar.gz")
-    ('Python 2, Python 3', 'CPython 3.8 and newer, Windows x86', 'Source')
+    (('Python 2, Python 3', ''), ('CPython 3.8 and newer', 'Windows x86'), ('Source', ''))
     """
     if not filename.endswith(".whl"):
-        return "Source"
+        return "Source", ""
     python, abi, platform = tag(filename).split("-")
     who = ", ".join(map(_python, python.split("."))) + (" and newer" if abi == "abi3" else "")
     if re.fullmatch(r"cp[0-9]+t", abi):
         who += " without the GIL"
     systems = dict.fromkeys(_system(each) for each in platform.split(".") if each != "any")
-    return ", ".join([who, *systems])
+    return who, ", ".join(systems)
 
 
 def _python(text: str) -> str:

@@ -20,10 +20,10 @@ def test_init_writes_an_ini_that_works(run: Run, ini: Path, more: tuple[str, ...
     done = run("init", *more)
     assert done.code == 0
     assert done.out.startswith(f"mypi.ini is written. Everything will be kept in {ini.parent / 'var'}.\n")
-    assert ("htpasswd NAME" in done.out) is bool(more)
+    assert ("user add NAME --group admins" in done.out) is bool(more)
     text = ini.read_text()
     assert "[server:main]" in text
-    assert ("mypi.htpasswd = " in text) is bool(more)
+    assert ("mypi.upload = users" in text) is bool(more)
     assert run("list").out == "no projects\n"
 
 

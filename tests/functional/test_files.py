@@ -154,7 +154,7 @@ def test_A6_6_a_file_of_a_restricted_index_is_private(make_index, htpasswd):
     url = index.url("acme-lib", NAME)
     answer = index.get(url)
     assert {"private", "immutable", "max-age=365000000"} == set(answer.headers["Cache-Control"].split(", "))
-    assert answer.headers["Vary"] == "Authorization"
+    assert answer.headers["Vary"] == "Authorization, Cookie"
     index.authorization = None
     for sidecar in ("", ".metadata", ".asc"):
         assert index.get(url + sidecar, status=401).headers["Cache-Control"].startswith("no-store")

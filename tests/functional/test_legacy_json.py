@@ -482,7 +482,7 @@ def test_A3_3_a_restricted_index_is_private_and_varies_by_who_asks(make_index, h
     index.publish(*wheel())
     answer = index.get("/pypi/acme-lib/json", headers=basic("alice", "wonder"))
     assert "private" in answer.headers["Cache-Control"]
-    assert answer.headers["Vary"] == "Accept-Encoding, Authorization"
+    assert answer.headers["Vary"] == "Accept-Encoding, Authorization, Cookie"
 
 
 # Hostile metadata

@@ -174,7 +174,7 @@ def test_production_takes_uploads_of_users_only_and_logs_to_files_that_can_be_ro
     ini = tmp_path / "production.ini"
     assert run(scripts / "mypi", "init", "--production", ini.name, cwd=tmp_path).returncode == 0
     assert ini.read_bytes() == (ROOT / "production.ini").read_bytes()
-    set_up = run(scripts / "mypi", "htpasswd", "alice", cwd=tmp_path, input="correct horse\n")
+    set_up = run(scripts / "mypi", "user", "add", "alice", cwd=tmp_path, input="correct horse\n")
     assert set_up.returncode == 0, set_up
     with serve(scripts, ini, free_port()) as server:
         package = wheel("acme-lib")
@@ -215,8 +215,8 @@ def users(text: str, folder: Path) -> str:
     return text.replace("mypi.upload = everyone", f"mypi.upload = users\nmypi.htpasswd = {folder}/nobody")
 
 
-def no_users(text: str, folder: Path) -> str:
-    return text.replace("mypi.upload = everyone", "mypi.upload = users")
+def everyone_manages_what_users_read(text: str, folder: Path) -> str:
+    return text.replace("mypi.read = everyone", "mypi.read = users")
 
 
 MISTAKES = {
@@ -225,7 +225,7 @@ MISTAKES = {
     "bad value": (damage("mypi.read", "everybody"), "mypi.read = everybody: everybody is nobody known; write everyone"),
     "bad listen": (damage("listen", "127.0.0.1:http:x"), "[server:main]"),
     "no htpasswd file": (users, "/nobody: cannot be read (No such file or directory); make it with `mypi htpasswd`"),
-    "no source of users": (no_users, "set mypi.htpasswd to a file made by `mypi htpasswd`"),
+    "rules that contradict": (everyone_manages_what_users_read, "everyone may manage, but only users may read"),
     "busy port": (damage("listen", "127.0.0.1:BUSY"), "Address already in use"),
     "unknown backend": (damage("mypi.storage", "flesystem"), "write one of filesystem, memory"),
     "storage path is a file": (damage("mypi.storage.path", "FOLDER/mypi.ini"), "mypi.ini"),

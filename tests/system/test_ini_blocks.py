@@ -82,8 +82,6 @@ def test_a_block_works(name: str, block: range, tmp_path: Path, started: ExitSta
         text = text.replace("http://127.0.0.1:8333", seaweed.endpoint)
     ini = tmp_path / f"mypi-{port}.ini"
     ini.write_text(text)
-    if "\nmypi.htpasswd" in text:
-        assert processes.mypi(ini, "htpasswd", "alice", input="wonder\n").returncode == 0
     package = wheel("acme-lib")
     server: Server = started.enter_context(processes.pserve(ini))
     assert server.upload(package).status == 200
