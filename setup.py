@@ -74,7 +74,7 @@ setup(
     # Follows the symlink mypi/backends; what is a package has an __init__.py.
     packages=find_packages(include=["mypi", "mypi.*"]),
     package_data={
-        "mypi": ["py.typed", "templates/*.jinja2", "static/*", "scaffold/*.ini"],
+        "mypi": ["py.typed", "templates/*.jinja2", "templates/people/*.jinja2", "static/*", "scaffold/*.ini"],
     },
     install_requires=REQUIRES,
     extras_require={"attestations": ATTESTATIONS, "postgresql": POSTGRESQL, "test": TEST, "zeo": ZEO},

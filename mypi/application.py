@@ -52,12 +52,11 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.repository"] = repository
     config.registry["mypi.upload_limit"] = settings.upload_limit
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
-    config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy"})
+    config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     overview = Overview(repository)
     config.add_request_method(lambda _: overview, "overview", property=True)
-    config.set_default_csrf_options(require_csrf=True)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")

@@ -16,7 +16,7 @@ from pyramid.authorization import ACLAllowed, ACLDenied, ACLHelper, Allow, Deny,
 from pyramid.location import lineage
 from pyramid.request import Request
 
-from . import accounts, rights
+from . import accounts, cookies, rights
 from .accounts import Sessions, Throttle, Throttled, Users
 from .accounts.sessions import Session
 from .model import Accounts
@@ -213,7 +213,9 @@ class Policy:
         return Identity(token.user, who, via, permissions=token.permissions, projects=token.projects)
 
     def _logged_in(self, request: Request) -> Identity | None:
-        value = request.cookies.get(COOKIE)
+        if self._remote_user and request.environ.get("REMOTE_USER"):
+            return self.of_user(request.environ["REMOTE_USER"])
+        value = cookies.read(request, COOKIE)
         session = self.sessions.read(value) if value else None
         if session is None or self.users.stamp(session.user) != session.stamp:
             return None

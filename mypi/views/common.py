@@ -6,6 +6,7 @@ import re
 from importlib.metadata import version
 from typing import Any
 
+from pyramid.csrf import get_csrf_token
 from pyramid.request import Request
 
 from ..security import Policy
@@ -33,5 +34,6 @@ def common(request: Request) -> dict[str, Any]:
         "host": host,
         "trusted": trusted,
         "who": who.user if who else None,
+        "csrf": get_csrf_token(request) if who and who.session else None,
         "administers": policy.may(request, request.root, "manage"),
     }

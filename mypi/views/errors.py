@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.exceptions import PredicateMismatch
@@ -25,9 +26,10 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
-from ..security import Limited, project_of
+from ..security import SAFE, Limited, is_for_people, project_of
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
+from .common import common
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +54,23 @@ RETRY_AFTER = "10"
 _LONGEST_REASON = 300  # some clients and proxies cut a status line; the body has the whole
 
 
+def status(exc: Exception) -> int:
+    """Return the status of an error of ours."""
+    return exc.status if isinstance(exc, FormError) else next(code for kind, code in STATUS if isinstance(exc, kind))
+
+
 def refused(exc: Exception, request: Request) -> Response:
     """Answer an error of ours by the table."""
-    status = exc.status if isinstance(exc, FormError) else next(code for kind, code in STATUS if isinstance(exc, kind))
-    if status >= 500:
+    code = status(exc)
+    if code >= 500:
         # A seal was asked for: every upload that meets it is one line, and no sign of a fault.
         level, cause = (logging.WARNING, None) if isinstance(exc, Moved) else (logging.ERROR, exc)
         log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
-        answer = _answer(request, status, _public(exc))
+        answer = _answer(request, code, _public(exc))
         answer.headers["Retry-After"] = RETRY_AFTER
         return answer
     # A store's message names its keys, which are nobody's business.
-    return _answer(request, status, _nothing(request) if isinstance(exc, NotFound) else str(exc))
+    return _answer(request, code, _nothing(request) if isinstance(exc, NotFound) else str(exc))
 
 
 def forbidden(exc: HTTPForbidden, request: Request) -> Response:
@@ -77,10 +84,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
-        tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
-        answer = _answer(request, 401, tried)
-        answer.headers.update(request.registry["mypi.policy"].forget(request))
-        return answer
+        return _unknown(request)
     if permission == "read":
         # Installers take 404 for "not here" and look further; 403 stops them (A1.4, E1).
         return _answer(request, 404, f"{_nothing(request)} that {request.authenticated_userid} may read")
@@ -88,6 +92,19 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if isinstance(exc.result, Limited):
         return _answer(request, 403, f"The {request.identity.via} has no right to {permission} on {where}")
     return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
+
+
+def _unknown(request: Request) -> Response:
+    """Ask who it is: tools by a challenge, people by the form to log in."""
+    if is_for_people(request) and request.method not in SAFE:
+        # No challenge: a browser would ask for a user name and password, and they do nothing here.
+        return _answer(request, 403, "You are not logged in, or your session has ended; nothing was changed")
+    if _in_browser(request) and request.method in SAFE and not request.authorization:
+        return links.Redirect(links.login(request), 303)
+    tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
+    answer = _answer(request, 401, tried)
+    answer.headers.update(request.registry["mypi.policy"].forget(request))
+    return answer
 
 
 def throttled(exc: Throttled, request: Request) -> Response:
@@ -104,6 +121,9 @@ def not_found(exc: HTTPNotFound, request: Request) -> Response:
         uploads = isinstance(request.context, Uploads) and not request.view_name
         pages = () if isinstance(request.context, Legacy) else ("GET", "HEAD")
         answer.allow = (*pages, "POST") if uploads else pages
+        of_people = request.registry["mypi.methods"].get(request.view_name)
+        if of_people:
+            answer.allow = tuple(each for each in ("GET", "HEAD", "POST") if each.replace("HEAD", "GET") in of_people)
         return answer
     # Pyramid's own detail is the path.
     return _answer(request, 404, exc.detail if exc.detail and "/" not in exc.detail else _nothing(request))
@@ -143,9 +163,8 @@ def _answer(request: Request, status: int, message: str) -> Response:
     response.cache_control = "no-store"
     best = request.accept.acceptable_offers(["text/plain", "text/html", "application/json"])
     form = best[0][0] if best else "text/plain"
-    browser = "application/xhtml+xml" in request.headers.get("Accept", "")
-    if browser or (form == "text/html" and "text/html" in request.headers.get("Accept", "")):
-        values = {"status": status, "message": message, "up": links.up(request)}
+    if _in_browser(request) or (form == "text/html" and "text/html" in request.headers.get("Accept", "")):
+        values = {**_frame(request), "status": status, "message": message}
         response.content_type, response.charset = "text/html", "UTF-8"
         response.text = render("mypi:templates/error.jinja2", values, request)
     elif form == "application/json":
@@ -156,6 +175,18 @@ def _answer(request: Request, status: int, message: str) -> Response:
         response.content_type, response.charset = "text/plain", "UTF-8"
         response.text = message + "\n"
     return response
+
+
+def _in_browser(request: Request) -> bool:
+    return "application/xhtml+xml" in request.headers.get("Accept", "")
+
+
+def _frame(request: Request) -> dict[str, Any]:
+    """Return what the layout shows around an error, less where that is part of what failed."""
+    try:
+        return common(request)
+    except (AttributeError, StoreError, AccountError):  # refused before there was a root, or the store is away
+        return {"up": links.up(request)}
 
 
 def reason(message: str) -> str:

@@ -39,6 +39,12 @@ def address(request: Request) -> str:
     return found
 
 
+def login(request: Request) -> str:
+    """Return the link to where people log in, with the way back to this page."""
+    back = request.path_info.lstrip("/") + _query(request)
+    return f"{up(request)}+login" + (f"?next={quote(back, safe='')}" if back else "")
+
+
 def file(up: str, project: Project, file: File, *, place: str = "files") -> str:
     """Return the link to a file; its last segment is the file name (A4.2). ``place`` may be PyPI's, ``packages``."""
     return f"{up}{place}/{project.name}/{file.token}/{quote(file.filename, safe='')}"
@@ -60,10 +66,11 @@ def provenance(base: str, project: Project, file: File) -> str:
     return f"{base}integrity/{project.name}/{release}/{quote(file.filename, safe='')}/provenance"
 
 
-def to_canonical(request: Request, *, slash: bool = True) -> Redirect | None:
+def to_canonical(request: Request, *, slash: bool = True, view: str = "") -> Redirect | None:
     """Return the redirect to a page's one URL: canonical name, single slashes, trailing slash; None if it is that.
 
-    The query goes with it (A1.2, A1.3, A1.5). Where ``slash`` is false the URL ends without one, and one is no fault.
+    The query goes with it (A1.2, A1.3, A1.5), and the name of a ``view`` that stands below. Where ``slash`` is false
+    the URL ends without one, and one is no fault.
     """
     segments = []
     place = request.context
@@ -71,6 +78,8 @@ def to_canonical(request: Request, *, slash: bool = True) -> Redirect | None:
         segments.append(place.canonical)
         place = place.__parent__
     bare = "".join(f"/{segment}" for segment in reversed(segments))
+    if view:
+        bare, slash = f"{bare}/{view}", False
     asked = _asked_path(request)
     if asked == f"{bare}/" or (asked == bare and not slash):
         return None

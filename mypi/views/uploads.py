@@ -71,7 +71,7 @@ def file_upload(context: Uploads, request: Request) -> Response:
     form: Form = request.form
     _check_protocol(form)
     submission = _submission(form)
-    _check_right(request, submission.filename.project)
+    check_right(request, submission.filename.project)
     request.repository.publish(submission, actor(request))
     return Response("", content_type="text/plain")
 
@@ -79,14 +79,14 @@ def file_upload(context: Uploads, request: Request) -> Response:
 def register(context: Uploads, request: Request) -> Response:
     """Check the metadata and note the release; never needed before an upload."""
     core = metadata.from_form(request.form.fields)
-    _check_right(request, core.project)
+    check_right(request, core.project)
     request.repository.register(core, actor(request))
     return Response("", content_type="text/plain")
 
 
 def verify(context: Uploads, request: Request) -> Response:
     """Check the metadata and keep nothing: ``setup.py register --dry-run``."""
-    _check_right(request, metadata.from_form(request.form.fields).project)
+    check_right(request, metadata.from_form(request.form.fields).project)
     return Response("The metadata is good", content_type="text/plain")
 
 
@@ -121,7 +121,7 @@ def _check_protocol(form: Form) -> None:
         raise HTTPBadRequest("Unknown protocol version; send protocol_version=1")
 
 
-def _check_right(request: Request, project: str) -> None:
+def check_right(request: Request, project: str) -> None:
     """Ask for the right on the project itself; the right to upload at all was asked for before the form was read."""
     place = SimpleProject(Root(request), project)
     allowed = request.has_permission("upload", place)

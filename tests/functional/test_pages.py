@@ -206,7 +206,7 @@ def test_threats_9_and_12_every_answer_has_the_safe_headers(held, address):
     for headers in ({}, PEOPLE):
         answer = held.get(address, headers=headers, expect_errors=True)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
