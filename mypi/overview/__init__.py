@@ -12,13 +12,11 @@ import threading
 from cachetools import LRUCache
 
 from .. import metadata
-from ..contents import Member
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
 from ..model.releases import releases
 from ..repository import Repository
 from ..store import NotFound
-from .inside import Inside
 from .keeper import Keeper
 from .records import UPLOADS, Record, described, folded, later
 from .values import Counts, Dependent, Logged, Release, Removed, Seen, Summary, Upload
@@ -44,7 +42,6 @@ class Overview:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._keeper = Keeper(repository)
-        self._inside = Inside(repository)
         self._lock = threading.Lock()
         self._cores: LRUCache[str, tuple[int, CoreMetadata]] = LRUCache(_RELEASES, getsizeof=lambda pair: pair[0])
 
@@ -143,10 +140,6 @@ class Overview:
         file = described(found) if found else None
         core = self._core(project, file) if file else None
         return Release(core, file) if core else None
-
-    def contents(self, project: Project, file: File) -> tuple[Member, ...]:
-        """Return the files in a file. Raises Unreadable with a sentence for the page, and StoreError."""
-        return self._inside.listing(project, file)
 
     def _core(self, project: Project, file: File) -> CoreMetadata | None:
         """Read the metadata beside a file, which never changes."""

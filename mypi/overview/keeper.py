@@ -22,7 +22,7 @@ from ..repository import Damaged, Repository
 from ..repository.pool import in_threads
 from ..repository.reading import damage
 from ..store import NotFound, StoreError
-from .log import Log
+from .history import Log
 from .records import Facts, Record, Requirement, described, draw, facts
 from .values import Logged
 

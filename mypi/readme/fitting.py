@@ -9,6 +9,9 @@ from html.parser import HTMLParser
 PREFIX = "user-content-"
 """What every ``id`` of a README begins with, so that none is one of the page's own."""
 
+LEVELS = 2
+"""By how much headings go down: a page's own are h1 and h2."""
+
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _HEADING = re.compile(r"h([1-6])\Z")
 _VOID = frozenset(("br", "hr", "col", "img", "input"))
@@ -29,12 +32,12 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "abbr": {"title"},
     "ol": {"start"},
     "td": {"align", "colspan", "rowspan"},
-    **{tag: {"align"} for tag in ("th", "p", "div", "h2", "h3", "h4", "h5", "h6")},
+    **{tag: {"align"} for tag in ("th", "p", "div", "h3", "h4", "h5", "h6")},
 }
 _TAGS = frozenset(
     (
         *("a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del", "details"),
-        *("div", "dl", "dt", "em", "figcaption", "figure", "h2", "h3", "h4", "h5", "h6", "hr", "i", "kbd", "li", "ol"),
+        *("div", "dl", "dt", "em", "figcaption", "figure", "h3", "h4", "h5", "h6", "hr", "i", "kbd", "li", "ol"),
         *("p", "pre", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul"),
         "var",
     )
@@ -136,7 +139,7 @@ class _Fitting(HTMLParser):
 
 def _fitting(tag: str) -> str:
     heading = _HEADING.match(tag)
-    return f"h{min(6, int(heading[1]) + 1)}" if heading else _OTHER.get(tag, tag)
+    return f"h{min(6, int(heading[1]) + LEVELS)}" if heading else _OTHER.get(tag, tag)
 
 
 def _named(id: str) -> str:
