@@ -1,4 +1,4 @@
-"""Logging in and out, and what a session does and does not (issue 5, points 5 and 8; threats 10, 11, 13, 31, 32, 33)."""
+"""Logging in and out, and what a session does and does not (threats 10, 11, 13, 31, 32, 33)."""
 
 from __future__ import annotations
 

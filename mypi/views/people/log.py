@@ -13,8 +13,8 @@ from ...names import InvalidName
 from ...overview import Logged
 from ...resources import Root
 from ...security import visible
+from ..paging import page as part
 from .pages import page
-from .paging import paged
 
 ACTIONS = (
     *("publish", "register", "yank", "unyank", "remove", "restore", "purge"),
@@ -49,11 +49,11 @@ def show(context: Root, request: Request) -> dict[str, Any]:
             limit=_ALL,
         )
         found = [each for each in events if _wanted(each.event, given)]
-    shown, part = paged(request, found)
+    shown = part(request, found, 100)
     actions = (*ACTIONS, *OF_ACCOUNTS) if manages else ACTIONS
     if errors:
         request.response.status = 400
-    values = {"events": part, "pages": shown, "given": given, "errors": errors, "actions": actions}
+    values = {"events": shown.items, "pages": shown, "given": given, "errors": errors, "actions": actions}
     return page(request, "log", manages=manages, **values)
 
 

@@ -16,9 +16,9 @@ from ...model.errors import ModelError
 from ...resources import ProjectPage
 from ...security import visible
 from .. import links
+from ..paging import page as part
 from ..uploads import actor
 from .pages import again, page, see_other
-from .paging import paged
 from .plans import ACTIONS, OF_FILES, Plan, choose, impact
 from .typed import Typed
 
@@ -119,12 +119,12 @@ def _owner(project: Project, typed: Typed, action: str) -> str:
 def _page(request: Request, project: Project) -> dict[str, Any]:
     groups = _groups(project)
     wanted = request.GET.get("version")
-    shown, part = paged(request, [each for each in groups if wanted in (None, each.version)], SHOWN)
+    shown = part(request, [each for each in groups if wanted in (None, each.version)], SHOWN)
     return page(
         request,
         "manage",
         project=project,
-        groups=part,
+        groups=shown.items,
         pages=shown,
         one=wanted,
         statuses=STATUSES,
