@@ -34,13 +34,19 @@ class Unreadable(Exception):
 
 def listing(file: IO[bytes], filename: str) -> list[Member]:
     """Return the files in a wheel or sdist, by name. ``file`` must be seekable and is not closed. Raises Unreadable."""
-    if file.seek(0, 2) > LARGEST:
-        raise Unreadable(f"{filename} is larger than {LARGEST // 2**20} MiB, which is too large to look into here")
+    check_size(filename, file.seek(0, 2))
+    file.seek(0)
     try:
         found = [Member(_shown(name), size) for name, size in _members(cast(BinaryIO, file), filename)]
     except ArchiveError as exc:
         raise Unreadable(f"{filename} cannot be looked into: {exc}") from exc
     return sorted(found, key=lambda member: member.name)
+
+
+def check_size(filename: str, size: int) -> None:
+    """Raise Unreadable for a file that is too large to look into."""
+    if size > LARGEST:
+        raise Unreadable(f"{filename} is larger than {LARGEST // 2**20} MiB, which is too large to look into here")
 
 
 def _members(file: BinaryIO, filename: str) -> Iterable[tuple[str, int]]:
