@@ -6,43 +6,24 @@ that nobody learns from a 404 what exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
-from pyramid.location import lineage
 from pyramid.request import Request
 from pyramid.traversal import ResourceTreeTraverser
 
-from . import names
 from .model import SIDECARS
+from .places import ProjectResource, ReleaseFile, ReleaseResource, Resource
 from .repository import Repository
-from .rights import OWNERS, PERMISSIONS, USERS, Rights
-from .security import acl, closed
-from .store import NotFound
+from .rights import OWNERS, USERS, Rights
+from .security import acl
 
 
 class Traverser(ResourceTreeTraverser):  # type: ignore[misc] # Pyramid has no types
     """Pyramid's own, without ``@@name`` as another spelling of a page's name: each page has one URL."""
 
     VIEW_SELECTOR = ""
-
-
-class Resource:
-    """A place in the tree; unknown children are the 404."""
-
-    def __init__(self, parent: Resource | None, name: str) -> None:
-        self.__parent__ = parent
-        self.__name__ = name
-
-    @property
-    def canonical(self) -> str:
-        """The name as the one URL of this place has it."""
-        return self.__name__
-
-    def __getitem__(self, name: str) -> Resource:
-        raise KeyError(name)
 
 
 class Uploads(Resource):
@@ -52,34 +33,6 @@ class Uploads(Resource):
         if name == "+simple":  # hatch looks below the upload URL for what is published already (B1.20)
             return Simple(self, name)
         return super().__getitem__(name)
-
-
-class ProjectResource(Resource):
-    """A project by the name that the URL gives; ``project`` is the canonical one. KeyError if it is no name (A1.6)."""
-
-    def __init__(self, parent: Resource, name: str) -> None:
-        super().__init__(parent, name)
-        try:
-            self.project: NormalizedName = names.project(name)
-        except names.InvalidName as exc:
-            raise KeyError(name) from exc
-
-    @property
-    def canonical(self) -> str:
-        return self.project
-
-    def __acl__(self) -> Iterator[tuple[str, str, str]]:
-        """Say who may do what here: the rules of the ``.ini``, with the owners whom the project's document names.
-
-        One after the other, so that the document is read only for a right that owners have.
-        """
-        root: Any = list(lineage(self))[-1]
-        for permission in PERMISSIONS:
-            allowed = root.rights.on(permission, self.project)
-            if OWNERS in allowed:
-                others = tuple(who for who in allowed if who != OWNERS)
-                allowed = others + _owners(root.repository, self.project, new=permission == "upload")
-            yield from closed(permission, allowed)
 
 
 class Root(Uploads):
@@ -102,31 +55,6 @@ class Root(Uploads):
         if name in _RESERVED or name.startswith("+"):
             return super().__getitem__(name)
         return BareProject(self, name)
-
-
-def _owners(repository: Repository, project: str, *, new: bool) -> tuple[str, ...]:
-    """Return the principals that ``owners`` stands for; where ``new``, users may begin a project that there is not."""
-    try:
-        found = repository.project(project).value
-    except NotFound:
-        return (USERS,) if new else ()
-    return tuple(f"user:{name}" for name in found.owners)
-
-
-class ReleaseResource(Resource):
-    """A release of a project by any spelling of its version; KeyError if it is no version."""
-
-    def __init__(self, parent: ProjectResource, name: str) -> None:
-        super().__init__(parent, name)
-        self.project = parent.project
-        try:
-            self.version = names.version(name)
-        except names.InvalidVersion as exc:
-            raise KeyError(name) from exc
-
-    @property
-    def canonical(self) -> str:
-        return str(self.version)
 
 
 class BareProject(ProjectResource):
@@ -165,29 +93,14 @@ class ProjectPage(ProjectResource):
 
 
 class ReleasePage(ReleaseResource):
-    """The page of a release; ``text`` is how the one URL of the page spells its version."""
-
-    def __init__(self, parent: ProjectPage, name: str) -> None:
-        super().__init__(parent, name)
-        self.text = str(self.version)
-
-    @property
-    def canonical(self) -> str:
-        return self.text
+    """The page of a release."""
 
     def __getitem__(self, name: str) -> Resource:
         return FilePage(self, name)
 
 
-class FilePage(Resource):
+class FilePage(ReleaseFile):
     """The page of a file, on which is what is in it."""
-
-    def __init__(self, parent: ReleasePage, name: str) -> None:
-        super().__init__(parent, name)
-        self.release = parent
-        self.project = parent.project
-        self.version = parent.version
-        self.filename = name
 
 
 class LegacyJson(Resource):
@@ -274,12 +187,8 @@ class AttestedRelease(ReleaseResource):
         return AttestedFile(self, name)
 
 
-class AttestedFile(Resource):
+class AttestedFile(ReleaseFile):
     """A file of the release."""
-
-    def __init__(self, parent: AttestedRelease, name: str) -> None:
-        super().__init__(parent, name)
-        self.release = parent
 
     def __getitem__(self, name: str) -> Resource:
         return Provenance(self, name) if name == "provenance" else super().__getitem__(name)
@@ -290,9 +199,9 @@ class Provenance(Resource):
 
     def __init__(self, parent: AttestedFile, name: str) -> None:
         super().__init__(parent, name)
-        self.project = parent.release.project
-        self.version = parent.release.version
-        self.filename: str = parent.__name__
+        self.project = parent.project
+        self.version = parent.version
+        self.filename = parent.filename
 
 
 _FIXED = {

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("commands", "wsgi", "application", "mypi"),
     ("views",),
-    ("resources", "security", "forms", "cookies"),
+    ("resources", "places", "security", "forms", "cookies"),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
     ("archives", "readme", "names", "fields", "options", "rights"),

@@ -116,8 +116,8 @@ class Overview:
         history is looked through, and so is that of the accounts; of all projects together the newest that are kept
         in memory. ``accounts`` is for who manages the index.
         """
-        found = self._logged(project) if project is not None else self._keeper.logged()
-        found = [each for each in found if each.project is not None and seen(each.project)]
+        told = self._logged(project) if project is not None else self._keeper.logged()
+        found = [each for each in told if each.project is not None and seen(each.project)]
         if accounts and project is None:
             found += [Logged(None, event) for event in reversed(self._repository.members.get().history)]
         wanted = (each for each in found if _is(each, user, did))
@@ -159,12 +159,12 @@ class Overview:
             self._cores[key] = (3 * len(data) + 2000, core)
         return core
 
-    def _logged(self, project: str) -> list[Logged]:
+    def _logged(self, project: str) -> tuple[Logged, ...]:
         try:
             found = self._repository.project(project).value
         except NotFound:
-            return []
-        return [Logged(project, event) for event in reversed(found.history)]
+            return ()
+        return tuple(Logged(project, event) for event in reversed(found.history))
 
 
 def _rank(name: str, wanted: list[str], whole: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
 
 from ..model import Event
 from .values import Logged
@@ -21,6 +20,7 @@ class Log:
         self._numbers = itertools.count()
         self._heap: list[tuple[str, int, str, Event]] = []
         self._known: dict[str, tuple[int, Event]] = {}
+        self._newest: tuple[Logged, ...] | None = None
 
     def update(self, project: str, history: tuple[Event, ...]) -> None:
         """Take in what a history has that was not known. Histories only grow, unless a backup is brought back."""
@@ -28,6 +28,8 @@ class Log:
         if count and (count > len(history) or history[count - 1] != last):
             self.forget(project)
             count = 0
+        if count < len(history):
+            self._newest = None
         for event in history[count:]:
             entry = (event.at, next(self._numbers), project, event)
             if len(self._heap) < self._kept:
@@ -40,10 +42,13 @@ class Log:
     def forget(self, project: str) -> None:
         """Leave a project out that is there no more."""
         if self._known.pop(project, None):
+            self._newest = None
             self._heap = [entry for entry in self._heap if entry[2] != project]
             heapq.heapify(self._heap)
 
-    def newest(self) -> Iterator[Logged]:
-        """Yield the entries, the newest first."""
-        for _, _, project, event in sorted(self._heap, reverse=True):
-            yield Logged(project, event)
+    def newest(self) -> tuple[Logged, ...]:
+        """Return the entries, the newest first."""
+        if self._newest is None:
+            entries = sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
+            self._newest = tuple(Logged(project, event) for _, _, project, event in entries)
+        return self._newest

@@ -108,11 +108,11 @@ class Keeper:
             records = [self._known[name].record for name in self._users.get(project, ())]
         return [(each, need) for each in records if each for need in each.facts.requires if need.name == project]
 
-    def logged(self) -> list[Logged]:
+    def logged(self) -> tuple[Logged, ...]:
         """Return the newest entries of the histories, the newest first."""
         self._freshen()
         with self._lock:
-            return list(self._log.newest())
+            return self._log.newest()
 
     def close(self) -> None:
         """End the work that is under way; what is known stays."""

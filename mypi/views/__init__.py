@@ -4,7 +4,7 @@ from pyramid.config import Configurator
 
 MODULES = (
     *("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json"),
-    *("pages", "home", "search", "project", "inside", "feed", "people"),
+    *("pages", "home", "search", "project", "looking", "inside", "feed", "people"),
 )
 
 

@@ -13,7 +13,6 @@ from pyramid.response import Response
 from webob.byterange import ContentRange
 
 from ..model import File, Project
-from ..repository import Repository
 from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from .caching import is_known
@@ -36,7 +35,7 @@ def file(context: FileResource, request: Request) -> Response:
 
     def opened(start: int, stop: int) -> Iterable[bytes]:
         whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
-        with _published():
+        with published():
             reader = request.repository.open_file(project, found, start, stop)
         return _body(request, reader, start if whole else None)
 
@@ -49,19 +48,13 @@ def file(context: FileResource, request: Request) -> Response:
 
 def beside(request: Request, project: Project, file: File, ending: str) -> bytes:
     """Return what lies beside a file, which the document must name; it is small. Raises StoreError."""
-    with _published(), request.repository.open_sidecar(project, file, ending) as reader:
+    with published(), request.repository.open_sidecar(project, file, ending) as reader:
         data: bytes = reader.read()
     return data
 
 
-def opened(repository: Repository, project: Project, file: File) -> Reader:
-    """Open the bytes of a file that the document names. Raises StoreError."""
-    with _published():
-        return repository.open_file(project, file)
-
-
 @contextmanager
-def _published() -> Iterator[None]:
+def published() -> Iterator[None]:
     """Take it for damage if the store lacks what the document names.
 
     It is no 404, with which an installer would go on to other indexes.

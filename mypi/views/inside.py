@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-from typing import IO, Any
+from typing import Any
 
-from cachetools import LRUCache
 from packaging.version import Version
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..contents import Member, Unreadable, check_size, listing
+from ..contents import Member, Unreadable
 from ..model import File, Project
-from ..repository import Repository
 from ..resources import FilePage
 from ..security import Policy
 from . import files, links, paging, tags
 from .common import common
+from .looking import Inside
 
 MEMBERS = 500
 """Files of an archive on a page."""
 
-PATIENCE = 3.0
-"""Seconds to wait for the turn."""
-
 _LONGEST_HEAD = 50_000
-_KEPT = 200_000  # members of all archives that are remembered: some 40 MB
-
-
-class Inside:
-    """Looks into archives, one at a time, and remembers what is in them: a file never changes."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._kept: LRUCache[str, list[Member]] = LRUCache(_KEPT, getsizeof=lambda members: len(members) + 10)
-
-    def members(self, repository: Repository, project: Project, file: File) -> list[Member]:
-        """Return what is in a file, by name. Raises Unreadable, StoreError."""
-        # One at a time, as unpacking takes a processor, and spooling room on disk; but no queue that takes all threads.
-        if not self._turn.acquire(timeout=PATIENCE):
-            raise Unreadable("Another file is being looked into; load this page again in a moment")
-        try:
-            found = self._kept.get(file.sha256)
-            if found is None:
-                found = self._read(repository, project, file)
-                if len(found) + 10 <= self._kept.maxsize:
-                    self._kept[file.sha256] = found
-        finally:
-            self._turn.release()
-        return found
-
-    def _read(self, repository: Repository, project: Project, file: File) -> list[Member]:
-        check_size(file.filename, file.size)
-        with files.opened(repository, project, file) as reader:
-            if reader.path is not None:  # on the server's own disk
-                with open(reader.path, "rb") as local:  # noqa: PTH123 - a path of the store, as text
-                    return listing(local, file.filename)
-            with repository.spool() as spool:
-                return listing(_filled(spool, reader), file.filename)
-
-
-def _filled(spool: IO[bytes], pieces: Any) -> IO[bytes]:
-    for piece in pieces:
-        spool.write(piece)
-    spool.seek(0)
-    return spool
 
 
 def inside(context: FilePage, request: Request) -> dict[str, Any] | Response:
@@ -81,10 +36,10 @@ def inside(context: FilePage, request: Request) -> dict[str, Any] | Response:
         return away
     looker: Inside = request.registry["mypi.inside"]
     policy: Policy = request.registry["mypi.policy"]
-    members: list[Member] = []
+    members: tuple[Member, ...] = ()
     unreadable = None
     try:
-        members = looker.members(request.repository, project, file)
+        members = looker.listing(project, file)
     except Unreadable as exc:
         unreadable = str(exc)
     wanted = paging.matching(request, "member")
@@ -119,7 +74,6 @@ def _head(request: Request, project: Project, file: File) -> str | None:
 
 
 def includeme(config: Configurator) -> None:
-    config.registry["mypi.inside"] = Inside()
     config.add_view(
         inside, context=FilePage, request_method="GET", permission="read", renderer="mypi:templates/file.jinja2"
     )

@@ -122,7 +122,7 @@ def test_A7_json_the_info_is_the_core_metadata_of_a_file(index):
             "Changelog": "https://acme.example/changes?a=1,2",
         },
         "provides_extra": ["dev"],
-        "release_url": "http://localhost/project/acme-lib/#1.0",
+        "release_url": "http://localhost/project/acme-lib/1.0/",
         "requires_dist": ["beta>=1", "gamma; extra == 'dev'"],
         "requires_python": ">=3.8,<4",
         "summary": "Everything of Acme",
@@ -431,7 +431,8 @@ def test_the_metadata_of_a_wheel_lies_beside_its_address(held):
 def test_a_release_has_a_place_on_the_page_for_people(index):
     index.publish(*sdist(version="1!1.0+acme.1"))
     address = urlsplit(latest(index)["info"]["release_url"])
-    assert f'id="{address.fragment}"' in index.get(address.path).text
+    assert address.path == "/project/acme-lib/1!1.0+acme.1/"
+    assert "acme_lib-1!1.0+acme.1.tar.gz" in index.get(address.path, status=200).text
 
 
 def test_the_public_address_of_the_index_counts_before_the_one_asked(make_index):

@@ -343,6 +343,11 @@ def test_a_document_that_only_a_sweep_wrote_is_no_project(repository: Repository
     assert not overview.has("acme")
 
 
+def test_what_else_lies_beside_the_documents_is_no_project(store: Store, overview: Overview) -> None:
+    store.swap("indexes/main/odd/note.json", b"{}", None)
+    assert found(overview) == []
+
+
 def test_many_edits_at_once_are_left_to_a_run(
     repository: Repository, overview: Overview, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from urllib.parse import quote
 
 import pytest
@@ -41,6 +42,16 @@ def follow(index, page, headers=PEOPLE):
     return {path_of(page, link): index.get(path_of(page, link), headers=headers) for link in links}
 
 
+def href(page, text):
+    """Where the link with this text leads to."""
+    return next(attributes["href"] for attributes, shown in Anchors(page.text).found if shown == text)
+
+
+def named(page):
+    """The projects that the list on the home page names."""
+    return [text for _, text in Anchors(page.text.partition('<ul class="names">')[2].partition("</ul>")[0]).found]
+
+
 # The home page
 
 
@@ -50,7 +61,7 @@ def test_the_home_page_says_how_to_use_this_very_address(held):
     assert "uv pip install --index-url http://127.0.0.1:6543/simple/ NAME" in page
     assert "twine upload --repository-url http://127.0.0.1:6543/legacy/" in page
     assert "repository = http://127.0.0.1:6543/legacy/" in page
-    assert "1 project on this index" in page
+    assert "1 project on this index, 2 files" in page
 
 
 @pytest.mark.parametrize(
@@ -83,12 +94,14 @@ def test_an_empty_index_says_what_to_do(index):
 
 
 def test_the_home_page_names_the_first_projects_and_links_the_rest(held, monkeypatch):
-    monkeypatch.setattr("mypi.views.pages.SHOWN", 1)
+    monkeypatch.setattr("mypi.views.home.SHOWN", 1)
     held.publish(*sdist("zebra"))
-    page = held.get("/")
-    assert "zebra" not in page.text
-    assert "the simple index" in page.text
-    assert "2 projects" in page.text
+    first = held.get("/")
+    assert "2 projects" in first.text
+    assert named(first) == ["acme-lib"]
+    second = held.get("/" + href(first, "Next").partition("#")[0])
+    assert named(second) == ["zebra"]
+    assert path_of("/", href(second, "Back")) == "/"
 
 
 @pytest.mark.parametrize("prefix", ["/pypi", "/a/b"])
@@ -118,7 +131,8 @@ def test_every_link_on_the_pages_leads_somewhere(held):
 
 def test_the_page_of_a_project_shows_releases_newest_first_and_how_to_install(held):
     page = held.get("/project/acme-lib/").text
-    assert page.index('id="1.0"') < page.index('id="0.9"')
+    versions = page[page.index('id="versions"') :]
+    assert versions.index("acme-lib/1.0/") < versions.index("acme-lib/0.9/")
     assert "pip install -i" in page
     assert "&gt;=3.8" in page
     assert 'class="version">1.0<' in page
@@ -130,7 +144,9 @@ def test_the_newest_version_is_the_one_that_an_installer_takes(held):
     held.repository.yank("acme-lib", ["acme_lib-3.0-py3-none-any.whl"], "broken", ACTOR)
     page = held.get("/project/acme-lib/").text
     assert 'class="version">1.0<' in page
-    assert "yanked: broken" in page
+    assert 'class="badge warn">yanked<' in page
+    assert 'class="badge info">pre-release<' in page
+    assert "This release is yanked:</strong> broken." in held.get("/project/acme-lib/3.0/").text
 
 
 def test_a_prerelease_counts_where_there_is_nothing_else(index):
@@ -158,18 +174,20 @@ def test_a_quarantined_project_says_so_and_offers_nothing(held):
 
 
 @pytest.mark.parametrize("page", ["/", "/project/acme-lib/", "/acme-lib/"])
-def test_pages_are_revalidated_and_vary_by_accept(held, page):
+def test_pages_are_revalidated_and_vary_by_who_asks(held, page):
     answer = held.get(page, headers=PEOPLE)
-    assert answer.headers["Cache-Control"] == "no-cache"
-    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["Cache-Control"] == "no-cache, private"
+    assert answer.headers["Vary"] == "Accept, Cookie"
 
 
 @pytest.mark.parametrize("page", ["/", "/project/acme-lib/", "/nothing/"])
 def test_no_page_loads_anything_from_another_host_or_has_script_or_style_in_it(held, page):
     answer = held.get(page, headers=PEOPLE, expect_errors=True)
     read = Anchors(answer.text)
-    assert {"script", "style", "iframe"}.isdisjoint(read.tags)
+    assert {"style", "iframe"}.isdisjoint(read.tags)
+    assert read.tags.count("script") == answer.text.count('<script type="module" src="') == answer.text.count("></script>")
     assert "style=" not in answer.text
+    assert " on" not in "".join(re.findall(r"<[^>]*>", answer.text)).replace(" on this", "")
     assert 'src="http' not in answer.text
     assert 'href="http' not in answer.text
 
@@ -275,7 +293,7 @@ def test_errors_are_pages_for_browsers_and_text_for_the_others(held):
     page = held.get("/<b>nothing</b>/", headers=PEOPLE, status=404)
     assert page.headers["Content-Type"] == "text/html; charset=UTF-8"
     assert "&lt;b&gt;nothing" in page.text
-    assert path_of("/nothing/", Anchors(page.text).found[0][0]["href"]) == "/"
+    assert path_of("/nothing/", href(page, "To the first page")) == "/"
     assert held.get("/nothing/", headers={"Accept": "text/html"}, status=404).content_type == "text/html"
     for accept in (None, "*/*", "text/plain", "garbage", "image/png"):
         text = held.get("/nothing/", headers={"Accept": accept} if accept else {}, status=404)
