@@ -34,6 +34,6 @@ def common(request: Request) -> dict[str, Any]:
         "host": host,
         "trusted": trusted,
         "who": who.user if who else None,
-        "csrf": get_csrf_token(request) if who and who.session else None,
+        "csrf": get_csrf_token(request) if who else None,
         "administers": policy.may(request, request.root, "manage"),
     }

@@ -27,7 +27,7 @@ def store():
 
 @pytest.fixture
 def index(make_index):
-    made = make_index(upload="users", manage="group:admins owners")
+    made = make_index(manage="group:admins owners")
     populate(made.repository)
     return made
 

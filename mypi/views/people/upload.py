@@ -79,7 +79,7 @@ def _wants_json(request: Request) -> bool:
 def _drawn(request: Request, status: int, **values: Any) -> Response:
     shown = page(request, "upload", **values)
     request.response.status = status
-    return render_to_response(TEMPLATE, shown, request, request.response)
+    return render_to_response(TEMPLATE, shown, request, response=request.response)
 
 
 def includeme(config: Configurator) -> None:
