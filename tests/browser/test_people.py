@@ -95,7 +95,7 @@ def test_token_is_made_shown_once_used_and_revoked(index: Index, visit: Visit, t
     page.get_by_label("It ends").select_option("in a week")
     page.get_by_role("button", name="Make the token").click()
     expect(page.locator("main")).to_contain_text("This is the only time that it is shown")
-    token = page.get_by_label("The token", exact=True).inner_text().strip()
+    token = page.locator("main .copyable code").first.inner_text().strip()
     assert token.startswith("mypi-")
     one.screenshot(f"account-token-{'light' if js else 'without-scripts'}")
     if js:
@@ -104,7 +104,7 @@ def test_token_is_made_shown_once_used_and_revoked(index: Index, visit: Visit, t
         assert page.evaluate("navigator.clipboard.readText()") == token
     (kept,) = [each for each in index.accounts().tokens_of("alice") if each.name == name]
     assert kept.projects == (f"{project}*",)
-    assert token.split("-")[2] not in (index.folder / "mypi.log").name + repr(index.accounts())
+    assert token.split("-")[2] not in repr(index.accounts())
 
     page.get_by_role("link", name="I have it").click()
     expect(page.locator("main")).not_to_contain_text(token)
@@ -198,7 +198,7 @@ def test_log_shows_who_did_what_and_is_filtered(index: Index, visit: Visit, js: 
     page = one.go("+log")
     rows = page.locator("main tbody tr")
     assert rows.count() > 20
-    page.get_by_label("Project").fill("Tideline")
+    page.get_by_role("textbox", name="Project").fill("Tideline")
     page.get_by_label("What").select_option("yank")
     page.get_by_role("button", name="Filter").click()
     expect(rows).to_have_count(2)
@@ -206,7 +206,7 @@ def test_log_shows_who_did_what_and_is_filtered(index: Index, visit: Visit, js: 
         expect(row).to_contain_text("alice")
         expect(row).to_contain_text("reads the wrong time zone")
         expect(row).to_contain_text("192.0.2.10")
-    expect(page.get_by_label("Project")).to_have_value("Tideline")
+    expect(page.get_by_role("textbox", name="Project")).to_have_value("Tideline")
     one.go("+log?user=admin&did=status+quarantined")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("under examination since Monday")
