@@ -106,7 +106,7 @@ function take(files) {
 
 input.multiple = true;
 form.querySelector("[data-hint]").hidden = false;
-button.hidden = true;
+button.parentElement.hidden = true;
 form.addEventListener("submit", (event) => event.preventDefault());
 input.addEventListener("change", () => {
   take(input.files);

@@ -33,7 +33,6 @@ class Inside:
 
     def listing(self, project: Project, file: File) -> tuple[Member, ...]:
         """Return the files in a file. Raises Unreadable with a sentence for the page, and StoreError."""
-        contents.check_size(file.filename, file.size)
         key = f"{project.name}/{file.token}/{file.filename}"
         found = self._find(key)
         if found is None:
@@ -73,6 +72,7 @@ class Inside:
             reader = opened.enter_context(self._repository.open_file(project, file))
         if reader.path is not None:
             return opened.enter_context(Path(reader.path).open("rb"))
+        contents.check_size(file.filename, file.size)  # or it would be fetched for nothing
         spool = opened.enter_context(self._repository.spool())
         for part in reader:
             spool.write(part)

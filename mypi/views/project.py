@@ -93,7 +93,7 @@ def _said(core: CoreMetadata | None, overview: Overview, seen: Any) -> dict[str,
     text = core.description
     return {
         "core": core,
-        "readme": readme.render(text, core.description_content_type) if text else None,
+        "readme": shown.reachable(readme.render(text, core.description_content_type)) if text else None,
         "dependencies": shown.dependencies(core.requires_dist, lambda name: seen(name) and overview.has(name)),
         "links": shown.links(core),
         "license": shown.licenses(core),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -15,6 +16,8 @@ from ..model import File
 
 _EXTRA = re.compile(r"""\(?\bextra\s*==\s*["']([^"']+)["']\)?""")
 _JOINED = re.compile(r"\A\s*and\s+|\s+and\s*\Z")
+
+_WIDE = re.compile(r"<(pre|table)(?=[ >])")
 
 _LONGEST_LICENSE = 80
 
@@ -116,6 +119,17 @@ def classifiers(core: CoreMetadata) -> list[tuple[str, list[str]]]:
         if about != "License":
             groups.setdefault(about, []).append(rest.replace(" :: ", " \u203a ") or about)
     return list(groups.items())
+
+
+def reachable(readme: Markup) -> Markup:
+    """Let what a README has of wide things be scrolled by keyboard.
+
+    The value has no quotes, so that nothing is broken by it where the same letters stand in an attribute.
+
+    >>> reachable(Markup("<pre>x</pre>"))
+    Markup('<pre tabindex=0>x</pre>')
+    """
+    return Markup(_WIDE.sub(r"<\1 tabindex=0", str(readme)))  # noqa: S704 - it was made safe when it was rendered
 
 
 def is_detailed(core: CoreMetadata) -> bool:

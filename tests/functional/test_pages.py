@@ -185,7 +185,9 @@ def test_no_page_loads_anything_from_another_host_or_has_script_or_style_in_it(h
     answer = held.get(page, headers=PEOPLE, expect_errors=True)
     read = Anchors(answer.text)
     assert {"style", "iframe"}.isdisjoint(read.tags)
-    assert read.tags.count("script") == answer.text.count('<script type="module" src="') == answer.text.count("></script>")
+    assert (
+        read.tags.count("script") == answer.text.count('<script type="module" src="') == answer.text.count("></script>")
+    )
     assert "style=" not in answer.text
     assert " on" not in "".join(re.findall(r"<[^>]*>", answer.text)).replace(" on this", "")
     assert 'src="http' not in answer.text

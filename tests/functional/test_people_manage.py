@@ -261,6 +261,15 @@ def test_A7_who_pins_a_yanked_release_still_gets_it(index, requirement, still):
     assert (found.before, found.after) == ("1.1", "1.0")
 
 
+def test_A7_a_yanked_final_release_keeps_pip_from_pre_releases(index):
+    index.publish(*wheel(version="2.0rc1"))
+    plan = Plan("yank", tuple(file for file in project(index).files.values() if file.version != "2.0rc1"))
+    found = impact(project(index), plan, [Dependent("app", "app", "1.0", "acme-lib>=1.1", None)])
+    assert (found.before, found.after, found.dependents[0][1]) == ("1.1", None, False)
+    removed = impact(project(index), Plan("remove", plan.files), [])
+    assert removed.after == "2.0rc1"
+
+
 def test_a_plan_for_nothing_foresees_nothing():
     found = impact(Project("x", "x"), Plan("owner-add", value="alice"), [])
     assert (found.before, found.after, found.dependents) == (None, None, ())

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from ...model import STATUSES, Actor, Event, File, Missing, Project, Status
-from ...model.releases import newest, releases
+from ...model.releases import Release, releases
 from ...overview import Dependent
 from ...repository import Repository
 
@@ -110,19 +111,27 @@ def impact(project: Project, plan: Plan, dependents: Sequence[Dependent]) -> Imp
 
 
 def _taken(project: Project) -> str | None:
-    found = newest(project)
-    return found.text if found and found.usable else None
+    found = _found(SpecifierSet(), project)
+    return max(found, key=lambda each: each.version).text if found else None
 
 
 def _still(dependent: Dependent, project: Project) -> bool:
-    """Tell whether an installer finds a release for a requirement; yanked ones do for who pins them (PEP 592)."""
+    """Tell whether an installer finds a release for a requirement; what cannot be read is no reason to worry."""
     try:
-        wanted = Requirement(dependent.requirement).specifier
+        return bool(_found(Requirement(dependent.requirement).specifier, project))
     except InvalidRequirement:
         return True
+
+
+def _found(wanted: SpecifierSet, project: Project) -> list[Release]:
+    """Return the releases that an installer may take.
+
+    Yanked ones are for who pins them (PEP 592), and yet they count where pip asks whether there is none but
+    pre-releases.
+    """
     pinned = len(wanted) == 1 and all(each.operator in ("==", "===") and "*" not in each.version for each in wanted)
-    offered = [each.version for each in releases(project).values() if each.usable or (pinned and each.files)]
-    return any(wanted.filter(offered))
+    offered = {each.version: each for each in releases(project).values() if each.files}
+    return [offered[version] for version in wanted.filter(offered) if pinned or offered[version].usable]
 
 
 def _applies(action: str, file: File) -> bool:
