@@ -61,6 +61,12 @@ class Publisher:
         )
         artifact = self._inspect(submission, project)
         if artifact.filename.project != project.name:
+            if submission.settled:
+                named, archived = submission.filename, artifact.filename
+                raise Refused(
+                    f"{named.text} was sent as {named.project} {named.version}, and its archive is "
+                    f"{archived.project} {archived.version}; send it as that"
+                )
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
             return self.publish(replace(submission, filename=artifact.filename), event, owner)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}

@@ -26,7 +26,8 @@ class Submission:
     """A file that somebody wants published.
 
     ``content`` is a seekable binary file whose bytes were counted and hashed while they came in. ``attestations`` is
-    the JSON of the upload field, unchecked. ``allow`` names the checks that an import relaxes.
+    the JSON of the upload field, unchecked. ``allow`` names the checks that an import relaxes. ``settled`` says that
+    the right was asked for on the project of the file name's reading, so that the archive may name no other.
     """
 
     filename: names.Filename
@@ -36,6 +37,7 @@ class Submission:
     signature: bytes | None = None
     attestations: str | None = None
     allow: frozenset[str] = field(default_factory=frozenset)
+    settled: bool = False
 
 
 def claimed(text: str, *, name: str, version: str, filetype: str) -> names.Filename:

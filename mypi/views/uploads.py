@@ -152,6 +152,7 @@ def _submission(form: Form) -> Submission:
         sha256=content.digests["sha256"],
         signature=_signature(form),
         attestations=form.one("attestations"),
+        settled=True,
     )
 
 

@@ -95,7 +95,7 @@ def test_another_field_is_no_file(index):
     browser = Browser(index, BOB)
     send(browser, NAME, CONTENT, 400, field="file")
     token = browser.token("/+upload")
-    assert "Choose a file" in browser.post("/+upload", {"content": "x"}, 400, token=token).text
+    assert "Should be a file" in browser.post("/+upload", {"content": "x"}, 400, token=token).text
 
 
 @pytest.mark.parametrize("token", [None, "x.y"])
@@ -129,9 +129,14 @@ def test_threat_36_the_right_is_asked_for_on_the_project_that_the_archive_names(
     assert "foo-1-0" in send(Browser(index, ALICE), name, content).text
 
 
-def test_a_path_before_the_name_is_dropped(index):
-    send(Browser(index, BOB), f"C:\\dist\\{NAME}", CONTENT)
-    assert published(index) == {"acme-lib"}
+def test_threat_36_a_tools_form_reaches_no_other_project_than_it_names(index):
+    name, content = sdist("foo-1-0", "1", filename="foo-1.0-1.tar.gz")
+    index.extra_environ = {"HTTP_AUTHORIZATION": basic(*BOB)["Authorization"]}
+    answer = index.publish(name, content, name="foo", version="1.0-1", status=400)
+    index.publish(name, content, name="foo-1-0", version="1", status=403)
+    index.extra_environ = {}
+    assert "its archive is foo-1-0 1" in answer.text
+    assert published(index) == set()
 
 
 def test_an_open_index_takes_uploads_of_everyone(make_index):

@@ -60,15 +60,14 @@ def _publish(request: Request, form: Form) -> tuple[File, Filename]:
     content = form.files.get("content")
     if content is None or not content.filename:
         raise FormError("Choose a file, a wheel or a source distribution")
-    # Browsers send the name alone, but for those of old, which sent where the file lay on their machine.
-    filename = names.filename(content.filename.replace("\\", "/").rpartition("/")[2])
+    filename = names.filename(content.filename)
     spool = cast(IO[bytes], content.spool)
     if filename.kind == "sdist" and filename.stem.count("-") > 1:
         # Its name can be read in several ways, and the right is asked for on the project that the archive names.
         limits = Limits(unpacked=request.registry["mypi.settings"].unpacked_limit)
         filename = artifacts.inspect(spool, filename, limits=limits).filename
     check_right(request, filename.project)
-    submission = Submission(filename, spool, content.size, content.digests["sha256"])
+    submission = Submission(filename, spool, content.size, content.digests["sha256"], settled=True)
     return request.repository.publish(submission, actor(request)), filename
 
 
