@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from ..model import File, Project
 from ..model.releases import Release, newest
 from .values import Summary, Upload
 
-UPLOADS = 20
+UPLOADS = 10
 """Uploads that are kept of each project."""
 
 _BURST = timedelta(hours=1)
@@ -127,7 +128,7 @@ def _requirement(text: str) -> Requirement | None:
     if name is None:
         return None
     extra = _EXTRA.search(text)
-    return Requirement(canonicalize_name(name[1]), text, extra[1] if extra else None)
+    return Requirement(sys.intern(canonicalize_name(name[1])), text, extra[1] if extra else None)
 
 
 def _uploads(project: Project, summary: str) -> tuple[Upload, ...]:

@@ -12,7 +12,7 @@ Seen = Callable[[str], bool]
 """Tells of a canonical name whether that project may be named to who asks; see ``mypi.security.visible``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A project in a list. ``version`` is the newest usable one; ``updated`` is when its newest live file came."""
 
@@ -25,7 +25,7 @@ class Summary:
     files: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Files of one release that came shortly after each other.
 

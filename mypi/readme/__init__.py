@@ -20,6 +20,8 @@ from weakref import WeakValueDictionary
 from cachetools import LRUCache
 from markupsafe import Markup, escape
 
+from . import child
+
 log = logging.getLogger(__name__)
 
 LONGEST = 2 * 2**20
@@ -107,7 +109,8 @@ class Renderer:
             self._children.release()
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            log.info("A README is shown as plain text; rendering it ended with %s: %s", done.returncode, said)
+            level = logging.INFO if said == child.ERRORS else logging.WARNING
+            log.log(level, "A README is shown as plain text; rendering it ended with %s: %s", done.returncode, said)
             return None
         return Markup(done.stdout.decode("utf-8", "replace"))  # noqa: S704 - the child's last step was to clean it
 

@@ -13,6 +13,9 @@ from typing import IO
 
 from .fitting import fit
 
+ERRORS = "the text has errors"
+"""What the process says last of a README that its author must mend."""
+
 PROCESSOR = 5
 """Seconds of the processor."""
 
@@ -33,7 +36,7 @@ def main(
     asked = json.load(source or sys.stdin)
     html = rendered(asked["renderer"], asked["variant"], asked["text"])
     if html is None:
-        raise SystemExit("the text has errors")
+        raise SystemExit(ERRORS)
     fitted = fit(html)
     if len(fitted) > LONGEST:
         raise SystemExit(f"the HTML is longer than {LONGEST} characters")

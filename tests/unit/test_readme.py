@@ -71,8 +71,10 @@ def test_content_types_are_taken_as_pypi_takes_them(text: str, content_type: str
     assert readme.render(text, content_type).strip() == expected
 
 
-def test_rst_with_an_error_is_shown_as_it_is(renderer: Renderer) -> None:
+def test_rst_with_an_error_is_shown_as_it_is(renderer: Renderer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     assert renderer.render("Acme\n==\n\n`a", "text/x-rst") == '<pre class="plain">Acme\n==\n\n`a</pre>'
+    assert [each.levelname for each in caplog.records] == ["INFO"]  # its author's business, not the operator's
 
 
 def test_a_text_that_is_no_unicode_is_shown(renderer: Renderer) -> None:
@@ -198,7 +200,6 @@ def test_a_child_that_hangs_is_ended_and_its_readme_not_tried_again(caplog: pyte
 
 
 def test_a_child_that_fails_leaves_plain_text_and_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
     failing = Renderer(command=script("raise SystemExit('it broke')"))
     assert failing.render("*Acme*", MARKDOWN) == '<pre class="plain">*Acme*</pre>'
     assert "ended with 1: it broke" in caplog.text
