@@ -21,6 +21,7 @@ from playwright.sync_api import (
     Response,
     ViewportSize,
     WebError,
+    expect,
     sync_playwright,
 )
 
@@ -62,6 +63,7 @@ def launched(home: Path) -> Iterator[Browser]:
 
     Nothing that runs an event loop can run meanwhile in the same thread.
     """
+    expect.set_options(timeout=15_000)
     home.mkdir(parents=True, exist_ok=True)
     arguments = [*_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -166,7 +168,7 @@ def visitor(
         locale="en-GB",
         timezone_id="UTC",
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     watch = Watch(site)
     watch.over(context)
     return Visitor(site, context.new_page(), watch, js)
