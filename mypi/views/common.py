@@ -29,6 +29,7 @@ def common(request: Request) -> dict[str, Any]:
     request.response.cache_control.private = True
     return {
         "up": links.up(request),
+        "login": f"{links.up(request)}+login" if request.view_name == "+login" else links.login(request),
         "version": VERSION,
         "address": address,
         "host": host,
