@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -23,9 +24,7 @@ from .repository import Members
 from .rights import EVERYONE, NOBODY, PERMISSIONS, USERS
 
 COOKIE = "mypi-session"
-
 SAFE = ("GET", "HEAD", "OPTIONS")
-
 REFUSAL = "mypi.refusal"
 """The key of a request's environ under which it says why a token did not do."""
 
@@ -157,8 +156,14 @@ class Policy:
 
     def may(self, request: Request, context: object, permission: str) -> bool:
         """Tell whether who sits at the browser has a permission, for what a page offers; nothing is verified for it."""
-        who = self.of_session(request)
+        who = self.seated(request)
         return bool(self._acl.permits(context, [Everyone, *(who.principals if who else ())], permission))
+
+    def seated(self, request: Request) -> Identity | None:
+        """Return who is logged in, for what a page shows of it: nobody while the source that knows them is away."""
+        with suppress(AccountError):
+            return self.of_session(request)
+        return None
 
     def _identity(self, request: Request, *, needed: bool) -> Identity | None:
         if "mypi.identity" not in request.environ:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mypi.accounts import AccountError
 from mypi.backends.memory import MemoryStore
 from mypi.views.people.login import way
 from tests.builders import wheel
@@ -256,3 +257,17 @@ def test_threat_13_the_way_back_never_leaves_the_index(wanted):
 )
 def test_the_way_back_to_a_page(wanted, found):
     assert way(wanted) == found
+
+
+def test_pages_for_everyone_go_on_while_the_source_that_knows_somebody_is_away(make_index, monkeypatch):
+    made = make_index(manage="group:admins")
+    populate(made.repository)
+    browser = Browser(made, BOB)
+    assert "Log out" in browser.get("/").text
+
+    def away(user):
+        raise AccountError("the directory is away")
+
+    monkeypatch.setattr(made.app.registry["mypi.policy"].users, "stamp", away)
+    assert "Log in" in browser.get("/").text
+    browser.get("/+account", status=503)
