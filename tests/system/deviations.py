@@ -170,7 +170,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ("install wrong password", "install expired token"),
         "not found",
         "It says that nothing was found, and keeps the 401 to itself.",
-        (*EASY_INSTALL, "pdm"),
+        (*EASY_INSTALL, "pdm", "pipenv"),
     ),
     Deviation(
         ("resume",),

@@ -154,7 +154,7 @@ ERRORS_HEAD = (
     "",
     "``make clients`` refuses every client for real and writes down here what its user reads: the lines that tell of",
     "the refusal. Publishing, the server's own sentence reaches the user of every client, for it stands in the reason",
-    "and in the body of the answer. Installing, most clients show the status only, and some that nothing was found.",
+    "and in the body of the answer. Installing, most clients show the status, others only that nothing was found.",
 )
 
 
