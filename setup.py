@@ -32,10 +32,16 @@ ZEO = ["ZEO>=6.0"]
 # psycopg2-binary: RelStorage's own extra builds psycopg2 from source, and it does not know psycopg 3.
 POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
+# Built from source: it needs gcc and the headers of OpenLDAP and SASL, so that the tests of everybody do without it.
+LDAP = ["python-ldap>=3.4.5"]
+
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
+
+OIDC = ["PyJWT[crypto]>=2.10"]
 
 TEST = [
     *ATTESTATIONS,
+    *OIDC,
     *ZEO,
     *POSTGRESQL,
     "axe-playwright-python>=0.1.8",
@@ -77,7 +83,14 @@ setup(
         "mypi": ["py.typed", "templates/*.jinja2", "templates/people/*.jinja2", "static/*", "scaffold/*.ini"],
     },
     install_requires=REQUIRES,
-    extras_require={"attestations": ATTESTATIONS, "postgresql": POSTGRESQL, "test": TEST, "zeo": ZEO},
+    extras_require={
+        "attestations": ATTESTATIONS,
+        "ldap": LDAP,
+        "oidc": OIDC,
+        "postgresql": POSTGRESQL,
+        "test": TEST,
+        "zeo": ZEO,
+    },
     entry_points={
         "paste.app_factory": ["main = mypi:main"],
         "paste.server_factory": ["main = mypi.server:factory"],

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyramid.config import Configurator
 from pyramid.router import Router
 
 from . import attestations
-from .accounts import AccountError, Htpasswd, Source, StoreUsers, Users
+from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users, advice
 from .options import SettingError
 from .overview import Overview
 from .repository import Repository
 from .resources import Root, Traverser
 from .rights import EVERYONE, NOBODY
-from .security import Policy
+from .security import Identity, Policy
 from .settings import Settings
 from .store import StoreError
+
+if TYPE_CHECKING:
+    from .accounts.oidc.minting import Exchange, Grant
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,15 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     What the server must know of it stands in its registry, see ``mypi.server.options``.
     """
     attestations.prepare(settings.attesters)
-    policy = Policy(_users(settings, repository), repository.members, remote_user=settings.remote_user)
+    exchange = _exchange(settings, repository)
+    policy = Policy(
+        _users(settings, repository),
+        repository.members,
+        remote_user=settings.remote_user,
+        minted=lambda text: _granted(exchange.read(text) if exchange else None),
+    )
+    for sentence in advice.on(settings.rights, policy.users, repository.members.get, outside=settings.remote_user):
+        log.warning("%s", sentence)
     needed = {who for each in ("read", "upload") for who in settings.rights.somewhere(each)}
     if needed - {EVERYONE, NOBODY} and not settings.https_only:
         log.warning("Passwords may come over plain http; behind https set mypi.https_only = true")
@@ -50,9 +61,11 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.settings"] = settings
     config.registry["mypi.policy"] = policy
     config.registry["mypi.repository"] = repository
+    config.registry["mypi.exchange"] = exchange
     config.registry["mypi.upload_limit"] = settings.upload_limit
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
+    config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     overview = Overview(repository)
@@ -63,10 +76,30 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     return config.make_wsgi_app()
 
 
+def _exchange(settings: Settings, repository: Repository) -> Exchange | None:
+    """Make what mints tokens for trusted publishers, if there are any; it needs what is installed only for them."""
+    if not settings.publishers:
+        return None
+    from .accounts.oidc.minting import Exchange
+    from .accounts.oidc.verifying import Verifier
+
+    verifier = Verifier.over_https(settings.publishers, settings.audience, settings.issuer_ca)
+    return Exchange(verifier, settings.publishers, settings.audience, repository)
+
+
+def _granted(grant: Grant | None) -> Identity | None:
+    """Return who publishes by a minted token: no user, who owns nothing, sees nothing and may do nothing else."""
+    if grant is None:
+        return None
+    return Identity(grant.user, frozenset(), grant.via, permissions=("upload",), projects=(), grants=grant.projects)
+
+
 def _users(settings: Settings, repository: Repository) -> Users:
     """Put the sources of users together; of two that know a name the first decides."""
     accounts = repository.members.get
     sources: list[Source] = [StoreUsers(accounts)]
     if settings.htpasswd:
         sources.append(Htpasswd(settings.htpasswd))
+    if settings.ldap:
+        sources.append(Ldap(settings.ldap))
     return Users(sources, accounts)

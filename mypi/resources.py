@@ -41,6 +41,7 @@ class Root(Uploads):
     def __init__(self, request: Request) -> None:
         super().__init__(None, "")
         self.rights: Rights = request.registry["mypi.settings"].rights
+        self.publishers: bool = bool(request.registry["mypi.settings"].publishers)
         self.repository: Repository = request.repository
 
     def __acl__(self) -> list[tuple[str, str, str]]:
@@ -52,6 +53,8 @@ class Root(Uploads):
     def __getitem__(self, name: str) -> Resource:
         if name in _FIXED:
             return _FIXED[name](self, name)
+        if name in _EXCHANGE and self.publishers:
+            return _EXCHANGE[name](self, name)
         if name in _RESERVED or name.startswith("+"):
             return super().__getitem__(name)
         return BareProject(self, name)
@@ -204,6 +207,18 @@ class Provenance(Resource):
         self.filename = parent.filename
 
 
+class Exchange(Resource):
+    """Where builds get their tokens: the pages of ``_/oidc``, named as PyPI names them."""
+
+    def __getitem__(self, name: str) -> Resource:
+        return Exchange(self, name) if (self.__name__, name) == ("_", "oidc") else super().__getitem__(name)
+
+
+class WellKnown(Resource):
+    """``.well-known``, where clients look for what a host can do (RFC 8615)."""
+
+
+_EXCHANGE = {"_": Exchange, ".well-known": WellKnown}
 _FIXED = {
     "simple": Simple,
     "legacy": Legacy,

@@ -7,9 +7,10 @@ projects whose names match. Of several patterns the longest decides alone, of eq
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import product
 
 from packaging.utils import canonicalize_name
 
@@ -57,9 +58,10 @@ def pattern(value: str) -> str:
     >>> pattern("Acme_*")
     'acme-*'
     """
-    if not _PATTERN.match(value):
+    name = str(canonicalize_name(value))
+    if not _PATTERN.match(value) or name.startswith("-") or name.endswith("-"):
         raise ValueError(f"{value!r} is no pattern of project names; write letters, digits, - and * as in acme-*")
-    return str(canonicalize_name(value))
+    return name
 
 
 def matches(patterns: tuple[str, ...], project: str) -> bool:
@@ -101,15 +103,29 @@ class Rights:
         return frozenset(who for permission in PERMISSIONS for who in self.somewhere(permission))
 
     def check(self) -> None:
-        """Refuse rules that contradict each other. Raises SettingError."""
-        for project in ("", *(each for several in self.patterns.values() for each in several)):
+        """Refuse rules that contradict each other. Raises SettingError.
+
+        Whoever manages sees what they manage: so all of ``everyone``, or all ``users``, must be among the readers.
+        Who a name or a group is may change by the hour, and is no contradiction.
+        """
+        for project in ("", *self._samples()):
             read, manage = self.on("read", project), self.on("manage", project)
-            if EVERYONE in manage and EVERYONE not in read:
-                where = f" on {project}" if project else ""
-                raise SettingError(
-                    f"everyone may manage{where}, but only {' '.join(read)} may read; whoever manages must see: name "
-                    "somebody else in mypi.manage"
-                )
+            for many, enough in ((EVERYONE, {EVERYONE}), (USERS, {EVERYONE, USERS})):
+                if many in manage and enough.isdisjoint(read):
+                    where = f" on {project}" if project else ""
+                    raise SettingError(
+                        f"{many} may manage{where}, but only {' '.join(read)} may read; whoever manages must see: name "
+                        "fewer in mypi.manage or more in mypi.read"
+                    )
+
+    def _samples(self) -> Iterator[str]:
+        """Yield names for which each pattern decides, and each two of different permissions that can meet."""
+        read, manage = (tuple(self.patterns.get(permission, ())) for permission in ("read", "manage"))
+        yield from (*read, *manage)
+        for one, other in product(read, manage):
+            for met in (one.replace("*", other, 1), other.replace("*", one, 1)):
+                if fnmatchcase(met, one) and fnmatchcase(met, other):
+                    yield met
 
 
 def read_patterns(given: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:

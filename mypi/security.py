@@ -5,7 +5,6 @@ Credentials that come where none are needed are not looked at, right or wrong: a
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from pyramid.authorization import ACLAllowed, ACLDenied, ACLHelper, Allow, Deny,
 from pyramid.location import lineage
 from pyramid.request import Request
 
-from . import accounts, cookies, rights
-from .accounts import Sessions, Throttle, Throttled, Users
+from . import cookies, rights
+from .accounts import AccountError, Sessions, Throttle, Throttled, Users, credentials, tokens, vouched
 from .accounts.sessions import Session
 from .model import Accounts
 from .repository import Members
@@ -26,6 +25,9 @@ from .rights import EVERYONE, NOBODY, PERMISSIONS, USERS
 COOKIE = "mypi-session"
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+
+REFUSAL = "mypi.refusal"
+"""The key of a request's environ under which it says why a token did not do."""
 
 
 def acl(permission: str, allowed: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -112,7 +114,7 @@ class Policy:
         """Return who asks where nobody needs to be known: as ``identity``, but a wrong password is no offence."""
         try:
             return self._identity(request, needed=False)
-        except Throttled:
+        except (Throttled, AccountError):
             return None
 
     def authenticated_userid(self, request: Request) -> str | None:
@@ -167,22 +169,18 @@ class Policy:
         return known
 
     def _identify(self, request: Request, *, needed: bool) -> Identity | None:
-        scheme, _, parameters = request.headers.get("Authorization", "").partition(" ")
-        people = is_for_people(request)
-        if scheme and (request.method in SAFE or not people):
-            if scheme.lower() in ("bearer", "token"):
-                return self._by_token(parameters.strip())
-            credentials = parse_basic(scheme, parameters)
-            if credentials is None:
-                return None
-            user, password = credentials
-            if user == accounts.tokens.USER or password.startswith(accounts.tokens.PREFIX):
-                return self._by_token(password)
-            return self.of_user(user) if self.check(user, password, request, needed=needed) else None
-        if self._remote_user and request.environ.get("REMOTE_USER"):
-            return self.of_user(request.environ["REMOTE_USER"])
-        # A page of another site could send a reader's cookie to where tools publish (threat 11).
-        return self.of_session(request) if request.method in SAFE or people else None
+        # Another site's form would bring a browser's Basic to a page, or its cookie to where tools publish (threat 11).
+        safe, people = request.method in SAFE, is_for_people(request)
+        header = request.headers.get("Authorization", "").strip() if safe or not people else ""
+        given = credentials.read(header)
+        if given and given.token is not None:
+            return self._by_token(given.token, request)
+        if self._served(request):
+            return self._by_server(request)  # before a password: a server that logs people in by Basic hands it through
+        if header:
+            right = given is not None and self.check(given.user, given.password, request, needed=needed)
+            return self.of_user(given.user) if given and right else None
+        return self.of_session(request) if safe or people else None
 
     def check(self, user: str, password: str, request: Request, *, needed: bool = True) -> bool:
         """Verify a password, unless too many were wrong. Raises Throttled.
@@ -190,18 +188,33 @@ class Policy:
         One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
         lock its machine out.
         """
-        address = request.remote_addr if needed else None
+        password = password.strip()  # as Basic's is
+        # The trusted proxy's own address is everybody's.
+        address = request.remote_addr if needed and not request.environ.get("mypi.proxy") else None
         self.throttle.check(user, address)
         if self.users.verify(user, password):
-            self.throttle.succeeded(user, address)
+            self.throttle.succeeded(user)
             return True
         self.throttle.failed(user, address)
         return False
 
-    def _by_token(self, text: str) -> Identity | None:
+    def _served(self, request: Request) -> bool:
+        """Tell whether the server says who asks, and is trusted to."""
+        return self._remote_user and bool(request.environ.get("REMOTE_USER"))
+
+    def _by_server(self, request: Request) -> Identity | None:
+        name = vouched(request.environ["REMOTE_USER"])
+        return self.of_user(name) if name else None
+
+    def _by_token(self, text: str, request: Request) -> Identity | None:
         now = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
         held: Accounts = self.members.get()
-        token = accounts.find(text, held, now)
+        token = tokens.known(text, held)
+        # The secret was right, so whoever sent it may learn what became of it.
+        if token and tokens.is_over(token, now):
+            request.environ[REFUSAL] = f"The token {token.name} expired at {token.expires}; make another"
+            return None
+        request.environ[REFUSAL] = "The token is none of this index, or it was revoked or has expired; make another"
         if token is None:
             return self.minted(text)
         if self.users.stamp(token.user) is None and not self._remote_user:
@@ -213,8 +226,8 @@ class Policy:
         return Identity(token.user, who, via, permissions=token.permissions, projects=token.projects)
 
     def _logged_in(self, request: Request) -> Identity | None:
-        if self._remote_user and request.environ.get("REMOTE_USER"):
-            return self.of_user(request.environ["REMOTE_USER"])
+        if self._served(request):
+            return self._by_server(request)
         value = cookies.read(request, COOKIE)
         session = self.sessions.read(value) if value else None
         if session is None or self.users.stamp(session.user) != session.stamp:
@@ -228,7 +241,16 @@ class Policy:
 
 def is_for_people(request: Request) -> bool:
     """Tell whether the request is for a page that people use, with a session, and not for a client's API."""
-    return bool(getattr(getattr(request, "context", None), "for_people", False)) or request.view_name.startswith("+")
+    name: str = getattr(request, "view_name", "")  # there is none before the traversal, where errors happen too
+    return bool(getattr(getattr(request, "context", None), "for_people", False)) or name.startswith("+")
+
+
+def refusal(request: Request) -> str:
+    """Say why nobody was recognised in a request."""
+    if request.method not in SAFE and is_for_people(request):
+        return "This needs somebody who is logged in; log in and try again"
+    tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
+    return str(request.environ.get(REFUSAL, tried))
 
 
 def project_of(context: object) -> str | None:
@@ -268,27 +290,4 @@ def visible(request: Request) -> Visible:
         return EVERYONE in allowed or (not who.isdisjoint(allowed) and rights.matches(limits, project))
 
     drawn = " ".join([*sorted(who & rules.named), "|", *limits])
-    return Visible(hashlib.sha256(drawn.encode()).hexdigest()[:16], test)
-
-
-def parse_basic(scheme: str, parameters: str) -> tuple[str, str] | None:
-    """Return the user name and password of Basic credentials, None if they are malformed or of another scheme.
-
-    Passwords may come with stray white space (B1.11). Those of other letters than ASCII come as UTF-8, and as Latin-1
-    from what is built on requests: pip and twine.
-
-    >>> parse_basic("Basic", "YWxpY2U6c2VjcmV0Cg==")
-    ('alice', 'secret')
-    """
-    if scheme.lower() != "basic":
-        return None
-    try:
-        raw = base64.b64decode(parameters.strip(), validate=True)
-    except ValueError:
-        return None
-    try:
-        decoded = raw.decode()
-    except UnicodeDecodeError:
-        decoded = raw.decode("latin-1")
-    user, found, password = decoded.partition(":")
-    return (user, password.strip()) if found else None
+    return Visible(hashlib.sha256(drawn.encode()).hexdigest(), test)

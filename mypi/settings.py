@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
+from urllib.parse import urlsplit
 
-from . import options, rights, rules
+from . import directory, options, rights, rules
 from .attestations.attesters import Attester, attesters
+from .directory import Directory
 from .options import Option, SettingError
+from .publishers import Publisher, publishers
 from .rights import Rights, principals, readers
 from .store import Store
 
@@ -31,6 +34,9 @@ def rule_names(value: str) -> tuple[str, ...]:
     """
     return rules.expand(options.words(value))
 
+
+SHARED = ("pypi", "testpypi", "sigstore")
+"""Audiences that others ask for, to whom builds hand such tokens every day."""
 
 ROLES = ("storage", "catalogue")
 """What a store is there for: the files, and the documents if they are kept apart."""
@@ -91,6 +97,27 @@ TABLE: tuple[Option, ...] = (
         "Whose attestations are taken, once their signatures are verified: lines such as acme-* github acme/lib "
         "release.yml. Empty: anybody's, unverified.",
     ),
+    Option(
+        "publishers",
+        publishers,
+        "",
+        "Which builds may publish without a password (trusted publishing): lines such as acme-* github acme/lib "
+        "release.yml. Empty: none.",
+    ),
+    Option(
+        "audience",
+        options.text,
+        "",
+        "For whom builds must ask for their identity tokens: a word that no other index has; empty: the host of "
+        "mypi.public_url.",
+    ),
+    Option(
+        "issuer_ca",
+        options.optional_path,
+        "",
+        "A file of certificates (PEM) of authorities that are trusted for issuers of identity tokens besides the usual "
+        "ones.",
+    ),
     Option("trash_days", options.number, "30", "Days for which a removed file can be restored."),
     Option("cache_size", options.size, "32 MiB", "Memory for parsed documents and as much again for rendered pages."),
     Option(
@@ -141,10 +168,14 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     remote_user: bool
     htpasswd: str | None
+    ldap: Directory | None
     upload_limit: int
     unpacked_limit: int
     refuse: tuple[str, ...]
     attesters: tuple[Attester, ...]
+    publishers: tuple[Publisher, ...]
+    audience: str
+    issuer_ca: str | None
     trash_days: int
     cache_size: int
     public_url: str | None
@@ -156,6 +187,7 @@ class Settings:
         values = options.read(TABLE, "mypi.", given, environ)
         chosen = {role: _backend(role, values[role]) for role in ROLES if values[role]}
         known = [f"mypi.{option.name}" for option in TABLE]
+        known += [f"{directory.PREFIX}{option.name}" for option in directory.TABLE]
         known += [f"mypi.{role}.{option.name}" for role, store in chosen.items() for option in store.options]
         patterns = rights.read_patterns(given)
         ruled = tuple(f"mypi.{permission}." for permission in rights.PERMISSIONS)
@@ -165,7 +197,9 @@ class Settings:
             role: StoreSettings(store, options.read(store.options, f"mypi.{role}.", given, environ))
             for role, store in chosen.items()
         }
+        values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
+        values["ldap"] = directory.read(given, environ)
         settings = cls(**{**values, "catalogue": None, **stores}, rights=Rights(index, patterns))
         settings._check()
         return settings
@@ -177,6 +211,26 @@ class Settings:
             raise SettingError(
                 "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "
                 "pip install 'mypi[attestations]'"
+            )
+        if self.publishers:
+            self._check_publishing()
+
+    def _check_publishing(self) -> None:
+        """Refuse what would let one index take the tokens of another, or none take any."""
+        if not self.audience:
+            raise SettingError(
+                "mypi.publishers is set, but not for whom a build must ask for its token; set mypi.public_url, "
+                "or mypi.audience to a word that no other index has, such as the host name"
+            )
+        if self.audience in SHARED:
+            raise SettingError(
+                f"mypi.audience = {self.audience}: tokens for it are made for others too, who could use them here; "
+                "write a word that no other index has, such as the host name"
+            )
+        if not all(map(importlib.util.find_spec, ("jwt", "cryptography"))):
+            raise SettingError(
+                "mypi.publishers is set, but identity tokens are verified by PyJWT with cryptography, which is not "
+                "installed; run pip install 'mypi[oidc]'"
             )
 
 

@@ -22,7 +22,7 @@ LAYERS = (
     ("resources", "places", "security", "forms", "cookies"),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
-    ("archives", "readme", "names", "fields", "options", "rights"),
+    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from mypi import settings
+from mypi import directory, settings
 from mypi.artifacts import RELAXABLE
 from mypi.commands import parser
 from mypi.options import Option, variable
@@ -60,7 +60,7 @@ def kind(convert: Callable[[str], object]) -> str:
 
 def kinds() -> Lines:
     """Say what each kind of value is, by the first sentence of its converter."""
-    found = {entry.convert for entry in (*settings.TABLE, *server.OWN, *server.WAITRESS)}
+    found = {entry.convert for entry in (*settings.TABLE, *directory.TABLE, *server.OWN, *server.WAITRESS)}
     found |= {entry.convert for _, backend in backends() for entry in backend.options}
     for convert in sorted(found, key=kind):
         yield f"{kind(convert)}"
@@ -80,6 +80,11 @@ def backends() -> list[tuple[str, type]]:
 def table() -> Lines:
     for entry in settings.TABLE:
         yield from option(entry, f"mypi.{entry.name}")
+
+
+def ldap() -> Lines:
+    for entry in directory.TABLE:
+        yield from option(entry, f"{directory.PREFIX}{entry.name}")
 
 
 def backend_options() -> Lines:
@@ -116,13 +121,20 @@ def commands() -> Lines:
     top = parser()
     yield from _usage(top)
     yield from _arguments(top, "mypi")
-    subparsers = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    for name, command in subparsers.choices.items():
-        title = f"mypi {name}"
-        yield from (title, "-" * len(title), "")
-        yield from (escape(command.description or ""), "")
-        yield from _usage(command)
-        yield from _arguments(command, title)
+    yield from _commands_of(top, "mypi", "-~")
+
+
+def _commands_of(parent: argparse.ArgumentParser, program: str, underlines: str) -> Lines:
+    """Describe the commands of a parser, and the actions that these have, each under a title one level deeper."""
+    for action in parent._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                title = f"{program} {name}"
+                yield from (title, underlines[0] * len(title), "")
+                yield from (escape(command.description or ""), "")
+                yield from _usage(command)
+                yield from _arguments(command, title)
+                yield from _commands_of(command, title, underlines[1:])
 
 
 def _usage(command: argparse.ArgumentParser) -> Lines:
@@ -180,6 +192,7 @@ def contract() -> Lines:
 
 DIRECTIVES: dict[str, Callable[[], Iterable[str]]] = {
     "mypi-settings": table,
+    "mypi-ldap": ldap,
     "mypi-backends": backend_options,
     "mypi-server": own_server,
     "mypi-waitress": waitress,

@@ -51,6 +51,11 @@ class Htpasswd:
         """Return none: the file has no groups."""
         return frozenset()
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all users."""
+        self._refresh()
+        return frozenset(self._hashes)
+
     def _refresh(self) -> None:
         try:
             found = self._path.stat()

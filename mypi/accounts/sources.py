@@ -7,11 +7,12 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cachetools import TTLCache
 
 from ..model import Accounts
+from .errors import AccountError
 from .passwords import Hasher
 
 _REMEMBERED = 60
@@ -30,6 +31,14 @@ class Source(Protocol):
 
     def groups(self, user: str) -> frozenset[str]:
         """Return the groups that this source puts the user into."""
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """What a source has besides that can tell all its users."""
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all users."""
 
 
 class StoreUsers:
@@ -51,6 +60,10 @@ class StoreUsers:
         """Return none: the groups of the store have members of every source, see Users."""
         return frozenset()
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all users."""
+        return frozenset(self._accounts().users)
+
 
 class Users:
     """All users of this index: the first source that knows a name decides about it."""
@@ -67,17 +80,31 @@ class Users:
 
         Every source does its work for every wrong pair, so that the time tells nobody which names there are.
         """
+        try:
+            password.encode()
+        except UnicodeEncodeError:
+            return False  # half a surrogate pair: no password can hold it, whoever the user is
         knower, stamp = self._knower(user)
         known = hmac.digest(self._key, "\0".join((user, stamp or "", password)).encode("utf-8", "replace"), "sha256")
         with self._lock:
             if known in self._right:
                 return True
         for source in self._sources:
-            if source.verify(user if source is knower else None, password):
+            # What a source said of a name a minute ago is no reason not to ask it, while none before it knows the name.
+            asked = user if knower in (source, None) else None
+            if self._verifies(source, asked, password):
                 with self._lock:
                     self._right[known] = True
                 return True
         return False
+
+    def _verifies(self, source: Source, user: str | None, password: str) -> bool:
+        try:
+            return source.verify(user, password)
+        except AccountError:
+            if user is None:
+                return False  # it was asked for the time's sake only: what is away holds up none but its own users
+            raise
 
     def stamp(self, user: str) -> str | None:
         """Return what changes when the user's password does; None if nobody knows the user."""
@@ -87,6 +114,13 @@ class Users:
         """Return the groups of a user: those of the store, and of the source that knows them."""
         knower, _ = self._knower(user)
         return self._accounts().groups_of(user) | (knower.groups(user) if knower else frozenset())
+
+    def names(self) -> frozenset[str] | None:
+        """Return the names of all users; None if a source cannot tell them."""
+        listed = [source for source in self._sources if isinstance(source, Listed)]
+        if len(listed) < len(self._sources):
+            return None
+        return frozenset(name for source in listed for name in source.names())
 
     def _knower(self, user: str) -> tuple[Source | None, str | None]:
         for source in self._sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import threading
 import time
@@ -14,6 +15,8 @@ TRIES, WINDOW = 10, 300
 """Failures within so many seconds, after which further passwords are not looked at (as PyPI has it; threat 32)."""
 
 _KEPT = 10_000
+_LONGEST_NAME = 100
+"""Of longer names the beginning counts: they are nobody's, and kept they would fill the memory."""
 
 
 class Throttled(Exception):
@@ -50,10 +53,13 @@ class Throttle:
                 times = self._failures.setdefault(kind, deque(maxlen=TRIES))
                 times.append(now)
 
-    def succeeded(self, user: str, address: str | None) -> None:
-        """Forget the failures of a name from whom the right password came; those of the address stay."""
+    def succeeded(self, user: str) -> None:
+        """Forget the failures of a name for which the right password came.
+
+        Those of the address stay, or whoever has an account could go on guessing other people's.
+        """
         with self._lock:
-            self._failures.pop(("user", user), None)
+            self._failures.pop(("user", user[:_LONGEST_NAME]), None)
 
     def _wait(self, kind: tuple[str, str], now: float) -> float:
         times = self._failures.get(kind)
@@ -62,5 +68,27 @@ class Throttle:
         return times[0] + WINDOW - now
 
 
+def network(address: str | None) -> str | None:
+    """Return what stands for the guesser at an address: of IPv6 the /64, which is one household's.
+
+    None for loopback and a Unix socket: behind them is a proxy that nobody named, which speaks for everybody.
+
+    >>> network("2001:db8::1:2"), network("::ffff:192.0.2.1"), network("127.0.0.1")
+    ('2001:db8::/64', '192.0.2.1', None)
+    """
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    if found.is_loopback:
+        return None
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
 def _kinds(user: str, address: str | None) -> list[tuple[str, str]]:
-    return [("user", user), *([("address", address)] if address else [])]
+    where = network(address)
+    return [("user", user[:_LONGEST_NAME]), *([("address", where)] if where else [])]

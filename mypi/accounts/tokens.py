@@ -39,16 +39,37 @@ def fresh() -> Fresh:
     return Fresh(id, _digest(secret), f"{head}-{_checksum(head)}")
 
 
-def find(text: str, accounts: Accounts, now: str) -> Token | None:
-    """Return the token that a text is, if it is known and ``now`` (RFC 3339, UTC) is before its end."""
+def is_token(text: str) -> bool:
+    """Tell whether a text is a token of some mypi, by its form and its checksum."""
     parts = _TOKEN.match(text)
-    if not parts or parts[4] != _checksum(parts[1]):
+    return parts is not None and parts[4] == _checksum(parts[1])
+
+
+def known(text: str, accounts: Accounts) -> Token | None:
+    """Return the token that a text is, if the accounts have it, expired or not."""
+    parts = _TOKEN.match(text)
+    if not parts or not is_token(text):
         return None
     token = accounts.tokens.get(parts[2])
     # Found by its public part, so that comparing the secret one takes the same time whatever it is (threat 31).
     if token is None or not hmac.compare_digest(token.digest, _digest(parts[3])):
         return None
-    return token if token.expires is None or now < token.expires else None
+    return token
+
+
+def is_over(token: Token, now: str) -> bool:
+    """Tell whether a token's time is over at ``now``; times are RFC 3339 in UTC, with or without fractions.
+
+    >>> is_over(Token("x", "alice", "ci", "", "", (), expires="2026-11-26T18:00:00Z"), "2026-11-26T18:00:00.000000Z")
+    True
+    """
+    return token.expires is not None and token.expires.rstrip("Z") <= now.rstrip("Z")
+
+
+def find(text: str, accounts: Accounts, now: str) -> Token | None:
+    """Return the token that a text is, if it is known and ``now`` (RFC 3339, UTC) is before its end."""
+    token = known(text, accounts)
+    return None if token is None or is_over(token, now) else token
 
 
 def _draw(length: int) -> str:

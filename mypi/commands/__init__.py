@@ -13,10 +13,28 @@ from ..model import ModelError
 from ..names import InvalidName
 from ..options import SettingError
 from ..store import NotFound, StoreError
-from . import changing, importing, listing, moving, packing, passwords, serving, sweeping, verifying
+from . import (
+    changing,
+    groups,
+    history,
+    importing,
+    listing,
+    moving,
+    owners,
+    packing,
+    passwords,
+    serving,
+    sweeping,
+    tokens,
+    users,
+    verifying,
+)
 from .configuration import CommandError
 
-MODULES = (serving, listing, changing, importing, sweeping, packing, verifying, moving, passwords)
+MODULES = (
+    *(serving, listing, changing, importing, sweeping, packing, verifying, moving),
+    *(users, groups, tokens, owners, history, passwords),
+)
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,6 +12,8 @@ from packaging.version import Version
 from .. import names
 from ..model import File, Project
 from .configuration import add_project, repository
+from .history import described
+from .people import printable
 
 
 def add_to(commands: Any) -> None:
@@ -43,17 +45,17 @@ def show_project(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(json.loads(project.dump()), ensure_ascii=False, indent=2))
         return 0
-    reason = f" ({project.status_reason})" if project.status_reason else ""
+    reason = f" ({printable(project.status_reason)})" if project.status_reason else ""
     print(f"{project.display}: {project.status}{reason}")
+    if project.owners:
+        print(f"  owned by {', '.join(project.owners)}")
     for version, summary in sorted(project.releases.items(), key=lambda release: Version(release[0])):
-        print(f"  {version}  registered  {summary}")
+        print(f"  {version}  registered  {printable(summary)}")
     for file in sorted(project.files.values(), key=lambda f: (Version(f.version), f.filename)):
-        print(f"  {file.filename}  {file.size:,} bytes  {_state(file)}\n    sha256 {file.sha256}")
+        print(f"  {file.filename}  {file.size:,} bytes  {printable(_state(file))}\n    sha256 {file.sha256}")
     print(f"history, {len(project.history)} changes, the last ten:")
     for event in project.history[-10:]:
-        what = " ".join(filter(None, (event.did, event.file or event.version)))
-        because = f": {event.reason}" if event.reason else ""
-        print(f"  {event.at[:19]}Z  {what}{because}  by {event.by or 'anonymous'} from {event.origin or '?'}")
+        print(f"  {described(event)}")
     return 0
 
 

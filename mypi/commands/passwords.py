@@ -1,4 +1,4 @@
-"""``mypi htpasswd``: users and passwords in the file that the ``.ini`` names."""
+"""``mypi htpasswd``: users and passwords in the file that the ``.ini`` names; and how passwords are asked for."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
     path = settings(arguments).htpasswd
     if path is None:
         raise CommandError("mypi.htpasswd is not set in the .ini file; name a file there, such as %(here)s/htpasswd")
-    set_password(path, arguments.user, None if arguments.remove else _ask())
+    set_password(path, arguments.user, None if arguments.remove else ask())
     print(f"{arguments.user} is {'taken out of' if arguments.remove else 'in'} {path}")
     return 0
 
 
-def _ask() -> str:
+def ask() -> str:
     """Ask twice at a terminal; read one line from a script."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")

@@ -43,14 +43,19 @@ class Token:
     expires: str | None = None
     used: str | None = None
 
+    def __str__(self) -> str:
+        """Say which it is and what its limits are, as the history keeps them when the token is gone."""
+        limits = f"{' '.join(self.permissions)} on {' '.join(self.projects)}"
+        return f"{self.id}, {limits}, {f'until {self.expires[:10]}' if self.expires else 'for ever'}"
+
 
 @dataclass(frozen=True)
 class Accounts:
     """The document. ``ended`` maps the ids of sessions that were ended to when they would have ended anyway.
 
     ``key`` is the secret that signs sessions and minted tokens, in hex, "" until the first is signed; it moves nowhere,
-    so that who holds a backup can sign nothing. ``groups`` maps each name to its members, of any source of users. For
-    ``sealed`` and ``copied`` see Project.
+    so that who holds a backup can sign nothing, see ``moved``. ``groups`` maps each name to its members, of any source
+    of users. For ``sealed`` and ``copied`` see Project.
     """
 
     revision: str = ""
@@ -84,10 +89,13 @@ class Accounts:
         """Take a user out, with all tokens and memberships, of whatever source the user is."""
         users = {other: user for other, user in self.users.items() if other != name}
         tokens = {id: token for id, token in self.tokens.items() if token.user != name}
-        groups = {group: tuple(m for m in members if m != name) for group, members in self.groups.items()}
+        left = {group: tuple(m for m in members if m != name) for group, members in self.groups.items()}
+        groups = {group: members for group, members in left.items() if members}
         if (users, tokens, groups) == (self.users, self.tokens, self.groups):
             return self
-        return self._with(event.about(did="user remove", subject=name), users=users, tokens=tokens, groups=groups)
+        gone = " ".join(token.id for token in self.tokens_of(name))
+        entry = event.about(did="user remove", subject=name, reason=f"with the tokens {gone}" if gone else None)
+        return self._with(entry, users=users, tokens=tokens, groups=groups)
 
     def join(self, group: str, users: Iterable[str], event: Event) -> Accounts:
         """Put users into a group, which is made if it is new."""
@@ -116,7 +124,7 @@ class Accounts:
         """Add a token."""
         if token.id in self.tokens:
             return self
-        entry = event.about(did=f"token add {token.name}", subject=token.user)
+        entry = event.about(did=f"token add {token.name}", subject=token.user, reason=str(token))
         return self._with(entry, tokens={**self.tokens, token.id: token})
 
     def revoke(self, id: str, event: Event, *, user: str | None = None) -> Accounts:
@@ -147,6 +155,23 @@ class Accounts:
     def signing(self, key: str) -> Accounts:
         """Give the document a key, unless it has one."""
         return self if self.key else replace(self, key=key)
+
+    def continues(self, other: Accounts) -> bool:
+        """Tell whether all that was ever done to the other was done to this one, too.
+
+        Signing, ending a session and using a token are nothing that was done to accounts.
+        """
+        made = other.history or not (other.users or other.groups or other.tokens)
+        return bool(made) and self.history[: len(other.history)] == other.history
+
+    def moved(self, there: Accounts) -> Accounts:
+        """Return this document as another place shall have it, which has ``there`` now.
+
+        The key stays where it is, and so do the ended sessions, which it signed: whoever holds a copy can sign nothing
+        (promise 10). That place keeps its own, and its seal. Of two last uses of a token the later counts.
+        """
+        here = self.touch({id: token.used for id, token in there.tokens.items() if token.used})
+        return replace(here, key=there.key, ended=there.ended, sealed=there.sealed, copied=self.revision)
 
     def _with(self, event: Event, **fields: Any) -> Accounts:
         return replace(self, history=(*self.history, event), **fields)

@@ -19,13 +19,14 @@ class Actor:
     """Who asks for a change: a user name or None for anonymous, and an address or "command".
 
     ``via`` says what stood for the user, such as "token ci"; None for a password. ``owns`` says that the user is one of
-    this index, who owns the projects that they begin.
+    this index, who owns the projects that they begin; ``only_own``, that they may publish to no others.
     """
 
     user: str | None
     origin: str | None
     via: str | None = None
     owns: bool = False
+    only_own: bool = False
 
 
 @dataclass(frozen=True)

@@ -89,22 +89,36 @@ class Project:
             return there
         raise Taken(_why_taken(there, filename, sha256))
 
-    def publish(self, file: File, event: Event, owner: str | None = None) -> Project:
-        """Add a file; ``owner`` owns a project that begins with it. Raises Closed, Taken."""
+    def publish(self, file: File, event: Event, owner: str | None = None, *, only_own: bool = False) -> Project:
+        """Add a file; ``owner`` owns a project that begins with it, and must own another if ``only_own``.
+
+        Raises Closed, Taken.
+        """
         there = self.files.get(file.filename)
         if (there and there.token == file.token) or self.admit(file.filename, file.sha256):
             return self
-        begun = replace(self, owners=(owner,)) if owner and not self.exists else self
+        begun = self._begun(owner, only_own)
         return begun._with([file], event.about(did="publish", file=file.filename, version=file.version))
 
-    def register(self, version: str, summary: str, event: Event, owner: str | None = None) -> Project:
-        """Note a release that has no files (yet), with its summary; ``owner`` as for ``publish``. Raises Closed."""
+    def register(
+        self, version: str, summary: str, event: Event, owner: str | None = None, *, only_own: bool = False
+    ) -> Project:
+        """Note a release that has no files (yet), with its summary; the owner as for ``publish``. Raises Closed."""
         if self.releases.get(version) == summary:
             return self
         self._refuse_if_closed()
         entry = event.about(did="register", version=version)
-        begun = replace(self, owners=(owner,)) if owner and not self.exists else self
+        begun = self._begun(owner, only_own)
         return replace(begun, releases={**self.releases, version: summary}, history=(*self.history, entry))
+
+    def _begun(self, owner: str | None, only_own: bool) -> Project:
+        """Give a project that does not exist yet its owner.
+
+        The right to begin one was asked for before the upload was read; somebody else may have begun it since.
+        """
+        if only_own and self.exists and owner not in self.owners:
+            raise Closed(f"{self.name} was begun by somebody else meanwhile; only its owners may publish to it")
+        return replace(self, owners=(owner,)) if owner and not self.exists else self
 
     def yank(self, names: Iterable[str], reason: str, event: Event) -> Project:
         """Mark files as yanked, for a reason or "". Raises Missing."""

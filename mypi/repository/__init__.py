@@ -23,6 +23,8 @@ from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
 from .moving import Move, SameStore, Stores
+from .once import Once
+from .pool import in_threads
 from .publishing import Publisher
 from .raws import Raws
 from .replacing import Outcome
@@ -48,6 +50,7 @@ __all__ = [
     "WrongStore",
     "check_digests",
     "claimed",
+    "in_threads",
     "lies_in",
 ]
 
@@ -76,6 +79,7 @@ class Repository:
         self._id = identity.establish(files, catalogue, new=new)
         self._catalogue = Catalogue(catalogue, index, settings)
         self.members = Members(catalogue, settings, self._event)
+        self._once = Once(catalogue)
         self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
@@ -152,11 +156,11 @@ class Repository:
 
     def publish(self, submission: Submission, by: Actor) -> File:
         """Publish a file; see Publisher.publish."""
-        return self._publisher.publish(submission, self._event(by), _owner(by))
+        return self._publisher.publish(submission, self._event(by), _owner(by), only_own=by.only_own)
 
     def register(self, core: CoreMetadata, by: Actor) -> Project:
         """Note a release without files; see Publisher.register."""
-        return self._publisher.register(core, self._event(by), _owner(by))
+        return self._publisher.register(core, self._event(by), _owner(by), only_own=by.only_own)
 
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
@@ -193,6 +197,17 @@ class Repository:
         event = self._event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
 
+    def once(self, purpose: str, id: str, until: float) -> bool:
+        """Let something happen that may happen once on all nodes; False if it has. ``id`` is part of a key: a digest.
+
+        It is remembered until a time in seconds since 1970, and a day more. Raises Full, Sealed, Unavailable.
+        """
+        return self._once.take(purpose, id, until)
+
+    def happened(self, purpose: str, id: str) -> bool:
+        """Tell whether that has happened. Raises Unavailable."""
+        return self._once.happened(purpose, id)
+
     def sweep(self, by: Actor, *, trash_days: float, grace: float = 86400, dry_run: bool = False) -> Iterator[Sweep]:
         """Sweep every project; yield what was done to each, in no promised order.
 
@@ -210,6 +225,7 @@ class Repository:
                 dry_run=dry_run,
             )
         if not dry_run:
+            self._once.sweep(now)
             self._files.tidy(now - grace)
 
     def maintain(self, before: float) -> Iterator[tuple[str, int]]:

@@ -26,6 +26,9 @@ INDEXES = "indexes/"
 FILES = "files/"
 """The prefix of all bytes of all indexes."""
 
+ONCE = "once/"
+"""The prefix of all that may happen once."""
+
 _SEGMENT = "[A-Za-z0-9_!+-][A-Za-z0-9_.!+-]*"
 _DOCUMENT = re.compile(rf"(?!store\.json\Z|files/|once/)(?:{_SEGMENT}/)*{_SEGMENT}\.json\Z")
 _NAMES = re.compile(r"indexes/(?P<index>[^/]+)\.json\Z")
@@ -89,6 +92,11 @@ def place(key: str) -> tuple[str, str] | None:
     """Return the project and the token in the key of a file or sidecar, None for any other key."""
     found = _BYTES.match(key)
     return (found["project"], found["token"]) if found else None
+
+
+def once(purpose: str, id: str) -> str:
+    """The record of something that may happen once."""
+    return f"{ONCE}{purpose}/{id}"
 
 
 def fresh_token() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 
 from cachetools import LRUCache
@@ -19,6 +20,7 @@ class Members:
 
     def __init__(self, store: Store, settings: Settings, event: Callable[[Actor], Event]) -> None:
         self._event = event
+        self._lock = threading.Lock()
         self._noted: LRUCache[str, str] = LRUCache(1000)
         self._documents: Documents[Accounts] = Documents(
             store,
@@ -41,9 +43,10 @@ class Members:
 
     def used(self, token: str, hour: str) -> None:
         """Note that a token was used within an hour, as well as that can be done: nobody's request fails for it."""
-        if self._noted.get(token) == hour:
-            return
-        self._noted[token] = hour
+        with self._lock:
+            if self._noted.get(token) == hour:
+                return
+            self._noted[token] = hour
         with contextlib.suppress(StoreError):
             self.edit(lambda accounts: accounts.touch({token: hour}))
 

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..model import Project
+from ..model import Accounts, Project
 from ..store import Store, StoreError
 from . import keys
 from .carrying import Carrier, Progress
 from .pool import in_threads
 from .raws import Raw, Raws
 from .reading import Damaged
-from .replacing import Listing, Outcome, Replacement, State, names_in, project_in
+from .replacing import Listing, Outcome, Replacement, Settlement, State, names_in, project_in
 from .sealing import seal
 
 _ROUNDS = 5
@@ -83,7 +83,9 @@ class Move:
         indexes = sorted({index for key in found if (index := keys.index_named_by(key))} | {self._index})
         yield from map(self._copy_names, indexes)
         if self._sealed_at:
-            # From here on no project can appear; one that is listed only may be about to get its document.
+            # From here on no project can appear; one that is listed only may be about to get its document. So may the
+            # accounts.
+            found.add(keys.ACCOUNTS)
             found |= {entry.key for entry in self._from.catalogue.list(keys.INDEXES)}
             found |= {keys.project(index, name) for index, names in self._announced.items() for name in names}
         found -= {keys.index(index) for index in indexes}
@@ -158,7 +160,16 @@ class Move:
                 break
         return outcome
 
+    def _settle(self, source: Raw) -> Outcome:
+        """Copy the accounts without their secrets. Raises Damaged."""
+        key = keys.ACCOUNTS
+        change = Settlement(self._source.parse(key, lambda: Accounts.load(source.dump())))
+        self._target.rewrite(key, lambda before: self._target.parse(key, lambda: change(before)))
+        return change.outcome(key)
+
     def _carry(self, key: str, source: Raw) -> Outcome:
+        if key == keys.ACCOUNTS:
+            return self._settle(source)
         place = keys.project_of(key)
         if place is None:
             plain = Replacement(source, "")

@@ -43,12 +43,14 @@ class Publisher:
         self._settings = settings
         self._limits = Limits(unpacked=settings.unpacked_limit)
 
-    def publish(self, submission: Submission, event: Event, owner: str | None = None) -> File:
+    def publish(
+        self, submission: Submission, event: Event, owner: str | None = None, *, only_own: bool = False
+    ) -> File:
         """Publish a file with all its metadata or not at all; return it, durable and listed.
 
-        A project that begins with it has the ``owner``. The same bytes under the same name are accepted again and
-        change nothing (B1.15). Raises Taken, Closed, Refused, AttestationError, ArtifactError, InvalidName; Moved,
-        Full, Sealed, Unavailable ("perhaps").
+        A project that begins with it has the ``owner``, and with ``only_own`` no other is added to. The same bytes
+        under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed, Refused,
+        AttestationError, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
         """
         project = self._catalogue.present(submission.filename.project)
         published = project.admit(submission.filename.text, submission.sha256)
@@ -68,10 +70,10 @@ class Publisher:
                     f"{archived.project} {archived.version}; send it as that"
                 )
             # An imported file's name may be read in several ways; the archive has the last word on whose it is.
-            return self.publish(replace(submission, filename=artifact.filename), event, owner)
+            return self.publish(replace(submission, filename=artifact.filename), event, owner, only_own=only_own)
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
-        return self._store(submission, artifact, given, project, (event, owner))
+        return self._store(submission, artifact, given, project, (event, owner, only_own))
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)
@@ -86,19 +88,19 @@ class Publisher:
         artifact: Artifact,
         beside: Mapping[str, bytes],
         project: Project,
-        by: tuple[Event, str | None],
+        by: tuple[Event, str | None, bool],
     ) -> File:
         """Add the bytes and publish them; ``project`` was read before, so its counter shows every sweep since.
 
-        ``by`` is the event and the owner whom a new project gets.
+        ``by`` is the event, the owner whom a new project gets, and whether no other project is added to.
         """
-        event, owner = by
+        event, _, _ = by
         for _ in range(_ROUNDS):
             file = _described(submission, artifact, beside, event)
             self._add(project.name, file, submission, beside)
             if not project.exists:
                 self._catalogue.announce(project.name, artifact.core.name)
-            change = _publishing(file, artifact.core.name, project.sweeps, event, owner)
+            change = _publishing(file, artifact.core.name, project.sweeps, by)
             try:
                 edited = self._catalogue.edit(project.name, change, absent=not project.revision)
                 return edited.files[file.filename]
@@ -124,7 +126,9 @@ class Publisher:
                     self._files.delete(name)
             raise
 
-    def register(self, core: CoreMetadata, event: Event, owner: str | None = None) -> Project:
+    def register(
+        self, core: CoreMetadata, event: Event, owner: str | None = None, *, only_own: bool = False
+    ) -> Project:
         """Note a release without files; it is never required before an upload. Raises Closed and as ``publish``."""
         project = self._catalogue.present(core.project)
         project.register(str(core.version), core.summary or "", event)
@@ -132,7 +136,9 @@ class Publisher:
             self._catalogue.announce(core.project, core.name)
         return self._catalogue.edit(
             core.project,
-            lambda p: _named(p, core.name).register(str(core.version), core.summary or "", event, owner),
+            lambda p: _named(p, core.name).register(
+                str(core.version), core.summary or "", event, owner, only_own=only_own
+            ),
         )
 
 
@@ -144,10 +150,14 @@ def _release(project: Project, artifact: Artifact) -> rules.Release:
     )
 
 
-def _publishing(file: File, display: str, sweeps: int, event: Event, owner: str | None) -> Callable[[Project], Project]:
+def _publishing(
+    file: File, display: str, sweeps: int, by: tuple[Event, str | None, bool]
+) -> Callable[[Project], Project]:
+    event, owner, only_own = by
+
     def change(project: Project) -> Project:
         named = _named(project, display)
-        after = named.publish(file, event, owner)
+        after = named.publish(file, event, owner, only_own=only_own)
         if after is not named and project.sweeps != sweeps:
             raise _Swept
         return after

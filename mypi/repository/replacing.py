@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..model import Names, Project
+from ..model import Accounts, Names, Project
 from .carrying import Load
 from .raws import Raw, fresh_revision
 
@@ -118,6 +118,32 @@ class Listing:
         self.state = "copied"
         merged = {"projects": {**self.wanted, **there}, "revision": fresh_revision()}
         return (target or Raw({})).replaced(**merged)
+
+
+@dataclass
+class Settlement:
+    """Puts the source's users, groups and tokens in the place of the target's, whose secrets stay its own.
+
+    What the target's key and the use of its tokens wrote there is no work that the source's lacks, so that an index
+    which people try after a copy can be copied to again. Where nothing else differs, nothing is written.
+    """
+
+    source: Accounts
+    state: State = "there"
+
+    def __call__(self, target: Raw | None) -> Raw | None:
+        there = Accounts.load(target.dump()) if target else Accounts()
+        moved = self.source.moved(there)
+        if target and replace(moved, revision="", copied="") == replace(there, revision="", copied=""):
+            return None
+        if not self.source.continues(there):
+            self.state = "left"
+            return None
+        self.state = "copied"
+        return Raw.load(moved.dump())
+
+    def outcome(self, key: str) -> Outcome:
+        return Outcome(key, self.state, problems=(f"{key} {NEWER}",) if self.state == "left" else ())
 
 
 def names_in(listing: Raw | None) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..model import Names, Project
+from ..model import Accounts, Names, Project
 from . import keys
 from .pool import in_threads
 from .raws import Raw, Raws, fresh_revision
@@ -59,6 +59,10 @@ def _unseal(documents: Raws, key: str) -> bool:
 
 
 def _blank(key: str) -> Raw:
-    place = keys.project_of(key)
-    empty = Project(place[1], place[1], revision=fresh_revision()) if place else Names(revision=fresh_revision())
+    place, revision = keys.project_of(key), fresh_revision()
+    empty: Project | Names | Accounts = Names(revision=revision)
+    if place:
+        empty = Project(place[1], place[1], revision=revision)
+    elif key == keys.ACCOUNTS:
+        empty = Accounts(revision=revision)
     return Raw.load(empty.dump())

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..model import File, Project
+from ..model import Accounts, File, Project
 from ..store import NotFound, Store, StoreError
 from . import keys
 from .catalogue import Catalogue
 from .contents import contents
+from .raws import Raws
 
 _UNLISTED = "the project is not listed on the index page; mypi sweep will list it"
 _NO_NAMES = "is missing, so that no project is listed; restore it from a backup, or run mypi sweep, which lists all"
@@ -37,6 +38,7 @@ class Verifier:
 
         What is published, removed or swept meanwhile is no damage. Raises Unavailable if the store cannot be listed.
         """
+        yield from self._verify_accounts()
         names = keys.index(self._catalogue.index)
         told = False
         try:
@@ -56,6 +58,15 @@ class Verifier:
                 told = not listed
                 yield Finding(entry.key, entry.size, _UNLISTED) if listed else Finding(names, 0, _NO_NAMES)
             yield from self._verify_project(project)
+
+    def _verify_accounts(self) -> Iterator[Finding]:
+        documents = Raws(self._catalogue.store, "in this store")
+        try:
+            accounts, _ = documents.read(keys.ACCOUNTS)
+            if accounts:
+                documents.parse(keys.ACCOUNTS, lambda: Accounts.load(accounts.dump()))
+        except StoreError as exc:
+            yield Finding(keys.ACCOUNTS, 0, exc.reason)
 
     def _verify_project(self, project: Project) -> Iterator[Finding]:
         for file in project.files.values():

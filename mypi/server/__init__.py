@@ -10,6 +10,7 @@ leaves open, why each limit is what it is, and what another WSGI server must bri
 
 from __future__ import annotations
 
+import logging
 import signal
 import tempfile
 import threading
@@ -21,7 +22,9 @@ from typing import Any
 from mypi.options import SettingError
 from mypi.server.listener import CannotListen, Service, adjust, bind, room
 from mypi.server.logs import quieten
-from mypi.server.options import read
+from mypi.server.options import Rules, read
+
+log = logging.getLogger(__name__)
 
 __all__ = ["CannotListen", "factory", "serve", "service"]
 
@@ -68,9 +71,23 @@ def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
     if rules.tmpdir is not None:
         # waitress takes tempfile's folder for all its buffers, and the usual one, /tmp, is memory on many hosts.
         tempfile.tempdir = rules.tmpdir
+    _warn_of_users(app, rules)
     for name in ("waitress.queue", "mypi.server.crowd"):
         quieten(name)
     return Service(app, adj, bound)
+
+
+def _warn_of_users(app: Any, rules: Rules) -> None:
+    """Say it where the proxy's word for who asks cannot be heard, or is not listened to."""
+    registry = getattr(app, "registry", None)
+    wanted = registry.get("mypi.remote_user") if isinstance(registry, Mapping) else None
+    if wanted is True and not rules.user_header:
+        log.warning(
+            "mypi.remote_user is true, but nothing says who asks: set trusted_proxy_user_header in [server:main] to "
+            "the header in which your proxy names the user"
+        )
+    if wanted is False and rules.user_header:
+        log.warning("trusted_proxy_user_header is set, but its users get no further: set mypi.remote_user = true too")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from waitress.utilities import cleanup_unix_socket
 from mypi.options import SettingError
 from mypi.server.channel import Channel
 from mypi.server.options import Rules
+from mypi.server.peers import judging, knowing
 
 log = logging.getLogger(__name__)
 crowd = logging.getLogger("mypi.server.crowd")  # made sparse, because an attacker writes it
@@ -182,10 +183,13 @@ class Service:
         common = {"map": self._map, "dispatcher": self._dispatcher, "adj": adj}
         self.listeners: list[Any] = [
             (UnixListener if info[0] == socket.AF_UNIX else TcpListener)(
-                app, _sock=sock, sockinfo=info, bind_socket=False, **common
+                knowing(app), _sock=sock, sockinfo=info, bind_socket=False, **common
             )
             for info, sock in bound
         ]
+        for each in self.listeners:
+            # Around waitress' own wrapper, which puts the client's address in the place of the proxy's.
+            each.application = judging(each.application, adj.trusted_proxy, adj.rules.user_header)
 
     @property
     def addresses(self) -> list[str]:

@@ -6,18 +6,20 @@ that nothing is written twice in the `.ini`. All keys may be absent; an applicat
 - `mypi.upload_limit`, int: the largest file that is taken, in bytes; the largest body follows from it.
 - `mypi.upload_paths`, set of str: where uploads are posted, without prefix and trailing slash: `{"", "/simple"}`.
 - `mypi.upload_protected`, bool: whether an upload needs credentials.
+- `mypi.remote_user`, bool: whether it wants to be told who asks, as `REMOTE_USER`.
 - `mypi.spool_folder`, str or None: a folder on the store's file system, where large bodies are kept meanwhile.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mypi.options import Option, boolean, number, refuse_unknown, size, text
+from mypi.options import Option, SettingError, boolean, number, refuse_unknown, size, text
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -43,6 +45,7 @@ class Rules:
     other_body_size: int
     small_body: int
     tmpdir: str | None
+    trusted_proxy_user_header: str | None
     upload_protected: bool = False
     upload_paths: frozenset[str] | None = None
 
@@ -50,6 +53,12 @@ class Rules:
     def body_limit(self) -> int:
         """The largest body anywhere; 1 GiB where neither the `.ini` nor the application says."""
         return 1024 * MIB if self.max_request_body_size is None else self.max_request_body_size
+
+    @property
+    def user_header(self) -> str | None:
+        """The name of the header in which the proxy says who asks, as waitress spells it."""
+        header = self.trusted_proxy_user_header
+        return header.replace("-", "_").upper() if header else None
 
     @property
     def tick(self) -> float:
@@ -106,6 +115,19 @@ def size_or_nothing(value: str) -> int | None:
     return size(value) if value else None
 
 
+def header_or_nothing(value: str) -> str | None:
+    """Take the name of a header of the proxy's own, or nothing.
+
+    >>> header_or_nothing("x-remote-user"), header_or_nothing("")
+    ('x-remote-user', None)
+    """
+    if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+        raise ValueError("not the name of a header; write letters, digits and -, such as x-remote-user")
+    if value.lower() in _TAKEN or value.lower().startswith("x-forwarded-"):
+        raise ValueError("a header that clients and proxies send for something else; write such as x-remote-user")
+    return value or None
+
+
 def folder_or_nothing(value: str) -> str | None:
     """Take an existing folder, or nothing.
 
@@ -131,7 +153,15 @@ OWN = (
     Option("other_body_size", size, "16 MiB", "The largest body at addresses that take no uploads."),
     Option("small_body", size, "64 KiB", "Bodies up to this reach the application even without a login."),
     Option("tmpdir", folder_or_nothing, "", "Where large bodies wait; on the store's file system when empty."),
+    Option(
+        "trusted_proxy_user_header",
+        header_or_nothing,
+        "",
+        "The header in which the trusted proxy says who asks, for mypi.remote_user; it must set it on every request.",
+    ),
 )
+
+_TAKEN = ("authorization", "connection", "content-length", "content-type", "cookie", "forwarded", "host")
 
 # waitress' own. An empty default is waitress' default, and is not handed over.
 WAITRESS = (
@@ -173,7 +203,19 @@ def read(given: Mapping[str, str]) -> tuple[Rules, dict[str, Any]]:
         # waitress' own default is announced to end. These two are the least that login limits, history and links
         # need; believing a header that the proxy hands through from the client would be worse.
         keywords.setdefault("trusted_proxy_headers", "x-forwarded-for x-forwarded-proto")
+    if rules.user_header:
+        _check_proxy(keywords)
     return rules, keywords
+
+
+def _check_proxy(keywords: Mapping[str, Any]) -> None:
+    """Refuse a header that nobody, or anybody, would be believed."""
+    trusted = keywords.get("trusted_proxy")
+    if trusted is None or (trusted == "*" and "unix_socket" not in keywords):
+        raise SettingError(
+            f"{_key('trusted_proxy_user_header')} is believed of the proxy alone, and trusted_proxy "
+            f"{'names none' if trusted is None else 'is everybody'}; write the proxy's address there"
+        )
 
 
 def _values(table: tuple[Option, ...], given: Mapping[str, str]) -> dict[str, Any]:

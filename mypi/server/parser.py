@@ -129,7 +129,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         elif upload and self.rules.upload_protected and size > self.rules.small_body:
             # Clients that cannot read an answer while they send (old ones) get the application's, for what is small.
             # Tools say who they are, a browser has its cookie; whose it is, and whether it counts, is found out later.
-            if "AUTHORIZATION" not in self.headers and "COOKIE" not in self.headers:
+            if not {"AUTHORIZATION", "COOKIE", self.rules.user_header} & self.headers.keys():
                 self._refuse(401, "Uploading needs a user name and a password or token")
         elif self.chunked and self._endless_framing():
             self._refuse(400, "A chunk's size line or the trailer is too long")

@@ -26,7 +26,7 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
-from ..security import SAFE, Limited, is_for_people, project_of
+from ..security import SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
 from . import links
 from .common import common
@@ -81,7 +81,8 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if exc.result is None:
         return _answer(request, 403, exc.detail)
     permission = exc.result.permission
-    if request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
+    limited = isinstance(exc.result, Limited)
+    if not limited and request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
         return _unknown(request)
@@ -89,7 +90,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
         # Installers take 404 for "not here" and look further; 403 stops them (A1.4, E1).
         return _answer(request, 404, f"{_nothing(request)} that {request.authenticated_userid} may read")
     where = project_of(exc.result.context) or "this index"
-    if isinstance(exc.result, Limited):
+    if limited:
         return _answer(request, 403, f"The {request.identity.via} has no right to {permission} on {where}")
     return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
 
@@ -101,8 +102,7 @@ def _unknown(request: Request) -> Response:
         return _answer(request, 403, "You are not logged in, or your session has ended; nothing was changed")
     if _in_browser(request) and request.method in SAFE and not request.authorization:
         return links.Redirect(links.login(request), 303)
-    tried = "The user name or password is wrong" if request.authorization else "This needs a user name and password"
-    answer = _answer(request, 401, tried)
+    answer = _answer(request, 401, refusal(request))
     answer.headers.update(request.registry["mypi.policy"].forget(request))
     return answer
 

@@ -17,6 +17,7 @@ from ..forms import Form
 from ..model import Actor
 from ..repository import Submission, check_digests, claimed
 from ..resources import Legacy, Root, Simple, SimpleProject, Uploads
+from ..rights import EVERYONE, OWNERS
 
 REGISTER = ("submit", "submit_pkg_info")
 GONE = {
@@ -72,7 +73,7 @@ def file_upload(context: Uploads, request: Request) -> Response:
     _check_protocol(form)
     submission = _submission(form)
     check_right(request, submission.filename.project)
-    request.repository.publish(submission, actor(request))
+    request.repository.publish(submission, actor(request, submission.filename.project))
     return Response("", content_type="text/plain")
 
 
@@ -80,7 +81,7 @@ def register(context: Uploads, request: Request) -> Response:
     """Check the metadata and note the release; never needed before an upload."""
     core = metadata.from_form(request.form.fields)
     check_right(request, core.project)
-    request.repository.register(core, actor(request))
+    request.repository.register(core, actor(request, core.project))
     return Response("", content_type="text/plain")
 
 
@@ -108,12 +109,14 @@ def list_classifiers(context: Uploads, request: Request) -> Response:
     return Response("\n".join(sorted_classifiers) + "\n", content_type="text/plain", charset="UTF-8")
 
 
-def actor(request: Request) -> Actor:
-    """Say who asks: the user, and the address that the server trusts to be theirs."""
+def actor(request: Request, project: str | None = None) -> Actor:
+    """Say who asks: the user, the address that the server trusts to be theirs, and what a project's rule makes them."""
     who = request.registry["mypi.policy"].offered(request)
     if who is None:
         return Actor(None, request.remote_addr)
-    return Actor(who.user, request.remote_addr, via=who.via, owns=who.is_user)
+    allowed = request.registry["mypi.settings"].rights.on("upload", project) if project else ()
+    only_own = who.is_user and OWNERS in allowed and who.principals.union({EVERYONE}).isdisjoint(allowed)
+    return Actor(who.user, request.remote_addr, via=who.via, owns=who.is_user, only_own=only_own)
 
 
 def _check_protocol(form: Form) -> None:

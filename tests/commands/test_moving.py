@@ -115,7 +115,7 @@ def test_catch_up_seals_and_unseal_takes_it_back(run: Run, filled: Repository, t
     for line in ("list", "show acme-lib", "verify"):
         assert run(*line.split()).code == 0
     unsealed = run("unseal")
-    assert (unsealed.code, unsealed.out.splitlines()[-1]) == (0, "3 documents unsealed")
+    assert (unsealed.code, unsealed.out.splitlines()[-1]) == (0, "4 documents unsealed")
     assert run("unseal", "--yes").out.splitlines()[-1] == "nothing was sealed"
     assert run("yank", "acme-lib", "8.0").code == 0
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ from pyramid.scripts import pserve
 
 from mypi.accounts import Htpasswd
 from tests.commands.conftest import Run
+from tests.commands.people import asked, say
 
 
 @pytest.mark.parametrize("more", [(), ("--production",)])
@@ -60,17 +58,6 @@ def test_serve_without_an_ini_is_told(run: Run, ini: Path) -> None:
 
 
 # Users
-
-
-def say(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-
-
-def asked(monkeypatch: pytest.MonkeyPatch, *answers: str) -> Callable[[], None]:
-    left = list(answers)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr(getpass, "getpass", lambda prompt: left.pop(0))
-    return lambda: None
 
 
 def test_htpasswd_reads_the_password_of_a_script(run: Run, ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ PAGES = [*sorted(path for path in DOCS.rglob("*.rst") if "_build" not in path.pa
 
 SCENARIOS = (
     *("tutorial", "howto/users", "howto/remove", "howto/import", "howto/verify", "howto/backup", "howto/move"),
-    "howto/zodb",
+    *("howto/zodb", "howto/tokens"),
 )
 """Pages whose console blocks are run from the first to the last."""
 

@@ -24,6 +24,16 @@ class Index(TestApp):
 
     repository: Repository
 
+    @classmethod
+    def over(cls, store: Store, **settings: str) -> Index:
+        """Return the application over a store, with settings of the test's choice; it is open to everyone else."""
+        given = {"storage": "memory", "read": "everyone", "upload": "everyone", **settings}
+        loaded = Settings.load({f"mypi.{name}": value for name, value in given.items()}, {})
+        repository = Repository(store, store, loaded)
+        index = cls(application(loaded, repository))
+        index.repository = repository
+        return index
+
     def publish(self, filename: str, content: bytes, *, url: str = "/", status: int = 200, **fields: Any) -> Any:
         """Post a file to the legacy upload API; a field set to None is left out."""
         name, version = filename.removesuffix(".tar.gz").removesuffix(".zip").split("-")[:2]
@@ -70,12 +80,7 @@ def make_index(store: Store) -> Callable[..., Index]:
     """
 
     def make(*, over: Store = store, **settings: str) -> Index:
-        given = {"storage": "memory", "read": "everyone", "upload": "everyone", **settings}
-        loaded = Settings.load({f"mypi.{name}": value for name, value in given.items()}, {})
-        repository = Repository(over, over, loaded)
-        index = Index(application(loaded, repository))
-        index.repository = repository
-        return index
+        return Index.over(over, **settings)
 
     return make
 

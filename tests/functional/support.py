@@ -94,9 +94,9 @@ def last_segment(link: str) -> str:
 
 
 @contextlib.contextmanager
-def served(app: Any) -> Iterator[int]:
+def served(app: Any, **options: str) -> Iterator[int]:
     """Serve an application by mypi's own server, in a thread, until the block ends; gives its port of loopback."""
-    service = server.service(app, listen="127.0.0.1:0", graceful_timeout="3")
+    service = server.service(app, listen="127.0.0.1:0", graceful_timeout="3", **options)
     thread = threading.Thread(target=service.run)
     thread.start()
     try:

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from mypi.accounts import set_password
+from mypi.repository import Repository
 from mypi.resources import SimpleProject
+from tests.accounts import add_token, bearer
 from tests.builders import wheel
 from tests.functional.support import UV, UV_PUBLISH, basic
 
@@ -113,12 +114,78 @@ def test_B2_refused_tells_why_wherever_the_client_looks(make_index, htpasswd, wh
     assert why in answer.text
 
 
-def test_B2_token_is_a_user_like_any_other(make_index, tmp_path):
-    path = tmp_path / "htpasswd"
-    set_password(str(path), "__token__", "pypi-AgEIcHlwaS5vcmc")
-    index = make_index(upload="user:__token__", htpasswd=str(path))
-    publish(index, basic("__token__", "pypi-AgEIcHlwaS5vcmc"))
-    publish(index, basic("__token__", "pypi-other"), status=401)
+@pytest.mark.parametrize("how", ["__token__", "alice", "Bearer"])
+def test_B1_11_a_token_publishes_within_its_limits_and_stands_in_the_history(users, how):
+    text = add_token(users.repository, "alice", ["upload"], "acme-*")
+    headers = bearer(text) if how == "Bearer" else basic(how, f"{text}\n")
+    publish(users, headers)
+    [event] = users.repository.project("acme-lib").value.history
+    assert (event.by, event.via) == ("alice", "token ci")
+    assert users.repository.project("acme-lib").value.owners == ("alice",)
+    users.extra_environ = {"HTTP_AUTHORIZATION": headers["Authorization"]}
+    answer = users.publish(*wheel("beta"), status=403)
+    assert answer.status == "403 The token ci has no right to upload on beta"
+
+
+def test_B1_11_a_token_without_the_right_is_refused_before_the_form_is_read(users):
+    text = add_token(users.repository, "alice", ["read"])
+    answer = publish(users, bearer(text), status=403)
+    assert answer.status == "403 The token ci has no right to upload on this index"
+
+
+def test_B1_11_an_expired_token_is_told_from_a_wrong_one(users):
+    text = add_token(users.repository, "alice", ["upload"], expires="2026-01-01T12:00:00Z")
+    for headers in (bearer(text), basic("__token__", text)):
+        answer = publish(users, headers, status=401)
+        assert answer.status == "401 The token ci expired at 2026-01-01T12:00:00Z; make another"
+    wrong = publish(users, basic("__token__", text[:-1] + "."), status=401)
+    assert wrong.status == "401 The token is none of this index, or it was revoked or has expired; make another"
+    assert text not in wrong.text
+
+
+def test_two_users_who_begin_one_project_at_once_do_not_share_it(store, make_index, htpasswd, monkeypatch):
+    index = make_index(upload="owners", htpasswd=htpasswd)
+    real = Repository.publish
+
+    def bob_is_quicker(repository, submission, by):
+        monkeypatch.setattr(Repository, "publish", real)
+        publish(make_index(upload="owners", htpasswd=htpasswd), BOB)
+        return real(repository, submission, by)
+
+    monkeypatch.setattr(Repository, "publish", bob_is_quicker)
+    index.extra_environ = {"HTTP_AUTHORIZATION": ALICE["Authorization"]}
+    answer = index.publish(*wheel("acme-lib", "2.0"), status=403)
+    assert "acme-lib was begun by somebody else meanwhile; only its owners may publish to it" in answer.status
+    project = index.repository.project("acme-lib").value
+    assert (project.owners, list(project.files)) == (("bob",), [NAME])
+    for version, who, status in (("3.0", ALICE, 403), ("4.0", BOB, 200)):
+        index.extra_environ = {"HTTP_AUTHORIZATION": who["Authorization"]}
+        index.publish(*wheel("acme-lib", version), status=status)
+
+
+def test_two_users_who_register_one_project_at_once_do_not_share_it(store, make_index, htpasswd, monkeypatch):
+    index = make_index(upload="owners", htpasswd=htpasswd)
+    real, form = Repository.register, {":action": "submit", "metadata_version": "2.1", "name": "acme-lib"}
+
+    def bob_is_quicker(repository, core, by):
+        monkeypatch.setattr(Repository, "register", real)
+        index.post("/", {**form, "version": "1.0"}, headers=BOB)
+        return real(repository, core, by)
+
+    monkeypatch.setattr(Repository, "register", bob_is_quicker)
+    index.post("/", {**form, "version": "2.0"}, headers=ALICE, status=403)
+    project = index.repository.project("acme-lib").value
+    assert (project.owners, list(project.releases)) == (("bob",), ["1.0"])
+
+
+def test_threat_32_guessing_is_answered_429_with_when_to_come_back(users):
+    for _ in range(10):
+        publish(users, basic("alice", "guess"), status=401)
+    answer = publish(users, ALICE, status=429)
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert "Too many wrong passwords" in answer.status
+    assert answer.headers["Cache-Control"] == "no-store"
+    publish(users, bearer(add_token(users.repository, "alice", ["upload"])))
 
 
 def test_B2_check_url_that_needs_credentials_is_401_and_the_upload_is_taken(make_index, htpasswd):

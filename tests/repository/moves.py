@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from mypi import metadata
+from mypi.model import Token
 from mypi.repository import Outcome, Repository
 from mypi.store import Store
 from tests import builders, stores
 from tests.repository.shorthand import ALICE, YEAR, Clock, filename, publish, settings, submission, sweep
 
+KEY = "5ec7e7" * 10
+"""The secret that no copy of the store of ``fill`` may hold."""
+
 SETTINGS = settings()
 """Read once, since it takes longer than to move a small index."""
+
+_OF_A_PLACE = ("sha256", "sealed", "copied", "key", "ended")
 
 MakeStore = Callable[[str], Store]
 
@@ -53,7 +59,20 @@ def fill(store: Store) -> Repository:
     repository.register(metadata.read(builders.metadata("acme-lib", "4.0")), ALICE)
     publish(repository, "other")
     repository.set_status("other", "quarantined", "harmful", ALICE)
+    populate(repository)
     return repository
+
+
+def populate(repository: Repository) -> None:
+    """An administrator with a token that was used, and a key with which somebody's session was signed and ended."""
+    members = repository.members
+    token = Token("AAAAAAAAAAAA", "alice", "ci", "0" * 64, "2026-01-01T00:00:00.000000Z", ("read",))
+    members.record(
+        ALICE, lambda a, event: a.set_password("alice", "$argon2id$x", event).join("admins", ["alice"], event)
+    )
+    members.record(ALICE, lambda accounts, event: accounts.add_token(token, event))
+    members.edit(lambda a: a.signing(KEY).end("session", "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"))
+    members.used(token.id, "2026-01-01T05:00:00Z")
 
 
 def clone(store: Store, fresh: Store) -> Store:
@@ -77,13 +96,18 @@ def states(outcomes: list[Outcome]) -> dict[str, str]:
 
 
 def documents(store: Store) -> dict[str, Any]:
-    """Every document but for what a move writes into it."""
+    """Every document but for what a move writes into it, and the secrets that move nowhere."""
     found = {}
     for entry in store.list():
         if not entry.key.startswith("files/") and entry.key != "store.json":
             content = json.loads(store.read(entry.key)[0])
-            found[entry.key] = {k: v for k, v in content.items() if k not in ("sha256", "sealed", "copied")}
+            found[entry.key] = {k: v for k, v in content.items() if k not in _OF_A_PLACE}
     return found
+
+
+def holds(store: Store, secret: str) -> bool:
+    """Whether any document of a store has a secret in it."""
+    return any(secret.encode() in store.read(entry.key)[0] for entry in store.list() if entry.key.endswith(".json"))
 
 
 def named(store: Store) -> dict[str, bytes]:

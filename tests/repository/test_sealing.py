@@ -107,7 +107,7 @@ def test_the_last_copy_takes_everything_and_seals_each_document_once(
 def test_taken_off_the_seal_lets_changes_in_again_and_a_new_copy_follows_them(
     moved: Repository, store: Store, target: Store
 ) -> None:
-    assert moved.unseal() == 3
+    assert moved.unseal() == 4
     assert moved.unseal() == 0
     publish(moved, version="9.0")
     publish(moved, "brand-new")
@@ -304,7 +304,7 @@ def test_unsealing_can_be_killed_and_repeated(store: Store, target: Store, point
         index.unseal(jobs=1)
     with pytest.raises(Moved):
         publish(opened(store), "brand-new")
-    assert 1 <= opened(store).unseal() <= 4 - point.nth
+    assert 1 <= opened(store).unseal() <= 5 - point.nth
     publish(opened(store), "brand-new")
 
 
@@ -329,10 +329,10 @@ def test_the_last_copy_of_many_projects_asks_each_document_once_and_writes_only_
     assert Counter(states(outcomes).values()) == {"there": count, "copied": 2}
     asked = Counter(operation for operation, _ in source.log)
     projects = count + 2
-    # One read and one seal of each document, and two wheels, each with its metadata.
-    assert asked["swap"] == projects + 1
-    assert asked["open"] == projects + 1 + 2 * 2
+    # One read and one seal of each document (with the names and the accounts), and two wheels, each with its metadata.
+    assert asked["swap"] == projects + 2
+    assert asked["open"] == projects + 2 + 2 * 2
     assert asked["list"] == 2
     assert not asked["add"]
     written = Counter(operation for operation, _ in target.log)
-    assert written == {"open": projects + 1, "swap": 3, "add": 4, "list": 2}
+    assert written == {"open": projects + 2, "swap": 4, "add": 4, "list": 2}

@@ -143,6 +143,17 @@ def test_a_damaged_list_of_names_is_named_alone(store: Store, filled: Repository
     assert [finding.subject for finding in problems(filled)] == ["indexes/main.json"]
 
 
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"users":{}}', b'{"users":[],"tokens":{},"history":[]}'])
+def test_damaged_accounts_are_named_and_the_rest_is_verified(store: Store, filled: Repository, data: bytes) -> None:
+    filled.members.record(ALICE, lambda accounts, event: accounts.set_password("alice", "hash", event))
+    assert not problems(filled)
+    store.swap("accounts.json", data, store.read("accounts.json")[1])
+    (found,) = problems(filled)
+    assert found.subject == "accounts.json"
+    assert found.problem
+    assert found.problem.startswith("the document is damaged; restore it from a backup")
+
+
 def test_a_list_of_names_that_is_gone_is_named_alone(store: Store, filled: Repository) -> None:
     # A document is never deleted through the store; a disk may lose it all the same.
     store._delete("indexes/main.json")

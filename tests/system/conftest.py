@@ -16,7 +16,7 @@ from .installers import INSTALLERS
 from .packages import Builder
 from .projects import PROJECTS
 from .publishers import PUBLISHERS
-from .seen import page, seen
+from .seen import errors_page, page, seen
 from .servers import Server
 
 
@@ -30,6 +30,7 @@ def pytest_sessionfinish() -> None:
             deviations.INSTALLING: [client.name for client in (*INSTALLERS, *PROJECTS)],
         }
         Path(path).write_text(page(seen, parts), encoding="utf-8")
+        Path(path).with_name("clients-errors.rst").write_text(errors_page(seen, parts), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

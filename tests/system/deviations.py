@@ -30,7 +30,13 @@ class Deviation:
     clients: tuple[str, ...]
 
 
-SHOWN = "shown"
+SHOWN, TOLD = "shown", "told"
+
+REFUSALS = {
+    ERRORS: ("wrong password", "expired token", "no right", "token without right", "read-only"),
+    INSTALLING: ("install wrong password", "install expired token", "install no right"),
+}
+"""The refusals of people, by part: what each client says stands in the docs."""
 
 SCENARIOS = {
     "publish": Scenario(
@@ -51,11 +57,14 @@ SCENARIOS = {
     "publish prefix": Scenario(PUBLISHING, "prefix", "published", "behind nginx, under ``/pypi``."),
     "wrong password": Scenario(ERRORS, "wrong password", SHOWN, "a password that is not the user's."),
     "no right": Scenario(ERRORS, "no right", SHOWN, "a user who may not publish."),
+    "expired token": Scenario(ERRORS, "expired token", SHOWN, "a token whose time is over."),
+    "token without right": Scenario(ERRORS, "token without right", SHOWN, "a token that may only read."),
     "name clash": Scenario(ERRORS, "name clash", SHOWN, "other bytes under a file name that is taken."),
     "bad metadata": Scenario(ERRORS, "bad metadata", SHOWN, "a classifier that the index does not allow."),
     "wrong digest": Scenario(ERRORS, "wrong digest", SHOWN, "a byte of the file is changed on its way."),
     "too large": Scenario(ERRORS, "too large", SHOWN, "a file above ``mypi.upload_limit``."),
     "read-only": Scenario(ERRORS, "read-only", SHOWN, "``mypi.upload = nobody``."),
+    "publish token": Scenario(PUBLISHING, "token", "published", "a token, as the password of ``__token__``."),
     "install": Scenario(INSTALLING, "plain", "installed", "from the bare address of the host."),
     "dependency": Scenario(INSTALLING, "dependency", "2.0", "what the package needs comes from the same index."),
     "install login": Scenario(
@@ -63,6 +72,16 @@ SCENARIOS = {
         "login",
         "with the password only",
         "an index that only users may read, with the password in the URL.",
+    ),
+    "install token": Scenario(INSTALLING, "token", "installed", "a token, as the password of ``__token__``."),
+    "install wrong password": Scenario(
+        INSTALLING, "wrong password", TOLD, "a password that is not the user's: 401, and the client says so."
+    ),
+    "install expired token": Scenario(
+        INSTALLING, "expired token", TOLD, "a token whose time is over: 401, and the client says so."
+    ),
+    "install no right": Scenario(
+        INSTALLING, "no right", "not found", "a user who may not read the project: it is not there, for them."
     ),
     "pinned": Scenario(INSTALLING, "pinned", "1.0", "``acme-lib==1.0``, where there is a 2.0."),
     "preview": Scenario(INSTALLING, "pre-release", "1.0", "1.1rc1 is passed over for 1.0."),
@@ -106,7 +125,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ("pdm",),
     ),
     Deviation(
-        ("wrong password", "no right", "name clash", "too large", "read-only"),
+        ("wrong password", "expired token", "no right", "token without right", "name clash", "too large", "read-only"),
         "shown, in a traceback",
         "It handles status 400 only; for others the sentence is the last line of a traceback.",
         ("flit",),

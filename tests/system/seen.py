@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 
-from .deviations import CANNOT, DEVIATIONS, SCENARIOS, Deviation
+from .clients import Result
+from .deviations import CANNOT, DEVIATIONS, REFUSALS, SCENARIOS, Deviation
+
+_TELLING = re.compile(r"401|403|404|429|error|fail|wrong|right|denied|not found|no matching|could not|credential", re.I)
+_LOCAL = ((re.compile(r"127\.0\.0\.1:\d+"), "pypi.example.com"), (re.compile(r"/[^\s'\"]*/(?=[^\s/])"), ".../"))
+_MOST = 8
 
 
 @dataclass
@@ -27,6 +33,8 @@ class Seen:
         self.rows: dict[str, Row] = {}
         self.missing: dict[str, str] = {}
         """Clients that could not run here, with the reason."""
+        self.said: dict[tuple[str, str], str] = {}
+        """What a client printed about a refusal, by client and scenario."""
 
     @contextlib.contextmanager
     def preparing(self, client: str) -> Iterator[None]:
@@ -40,6 +48,10 @@ class Seen:
     def ran(self, client: str, version: str, python: str) -> None:
         """Note that a client is here, with its version and that of its Python."""
         self.rows.setdefault(client, Row(version, python))
+
+    def heard(self, client: str, scenario: str, result: Result) -> None:
+        """Note what a client printed about a refusal."""
+        self.said[client, scenario] = excerpt(result.output)
 
     def check(self, client: str, cells: Mapping[str, str]) -> None:
         """Note what a client did in some scenarios; fail the test unless it is what was expected of it."""
@@ -94,6 +106,51 @@ HEAD = (
     "``make clients`` runs every client for real against a running index and writes down here what it saw. A tick is",
     "what one wishes for. A number leads to the list at the end, which says what was seen instead, and why; in",
     "brackets, the client knows no way to do it. The tests fail when any of it changes.",
+)
+
+
+def excerpt(output: str) -> str:
+    """Return the lines of what a client printed that tell of a refusal, without what names this machine."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):
+        lines = ["Traceback (most recent call last): ...", *lines[-2:]]
+    told = [line for line in lines if _TELLING.search(line)] or lines
+    text = "\n".join(dict.fromkeys(told[-_MOST:]))
+    url = re.compile(r"https?://(?:[^@/\s]*@)?127\.0\.0\.1:\d+[^\s'\"]*")
+    kept: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        kept.append(_LOCAL[0][0].sub(_LOCAL[0][1], re.sub(r"//[^@/\s]*@", "//", found[0])))
+        return f"\0{len(kept) - 1}\0"
+
+    text = _LOCAL[1][0].sub(_LOCAL[1][1], url.sub(keep, text))
+    return re.sub(r"\0(\d+)\0", lambda found: kept[int(found[1])], text)
+
+
+def errors_page(seen: Seen, clients: Mapping[str, Iterable[str]]) -> str:
+    """Write the page of the docs with the words of each client, for each part and each refusal of it."""
+    lines = [*ERRORS_HEAD]
+    for part, scenarios in REFUSALS.items():
+        lines += ["", part, "-" * len(part)]
+        for scenario in scenarios:
+            title = f"{part}: {SCENARIOS[scenario].title}"
+            lines += ["", title, "~" * len(title), "", SCENARIOS[scenario].sentence.capitalize()]
+            for client in clients[part]:
+                if text := seen.said.get((client, scenario)):
+                    lines += ["", f"**{client}** {seen.rows[client].version}::", ""]
+                    lines += [f"    {line}" for line in text.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+ERRORS_HEAD = (
+    ".. Written by `make clients`; change tests/system/seen.py instead.",
+    "",
+    "What clients print when they are refused",
+    "========================================",
+    "",
+    "``make clients`` refuses every client for real and writes down here what its user reads: the lines that tell of",
+    "the refusal. Publishing, the server's own sentence reaches the user of every client, for it stands in the reason",
+    "and in the body of the answer. Installing, most clients show the status only, and some that nothing was found.",
 )
 
 

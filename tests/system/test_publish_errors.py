@@ -14,12 +14,14 @@ from . import servers
 from .clients import Home, Result
 from .environments import Environment, Environments
 from .packages import Builder, Package
-from .publishers import Account, Publisher, chosen
+from .publishers import PUBLISHERS, Account, Publisher, chosen
 from .recorder import recording
 from .seen import seen
 from .servers import Server
 
 USERS = {"alice": "correct horse", "bob": "battery staple"}
+GUESSERS = {client.name: "not to be guessed" for client in PUBLISHERS}
+"""Each client's own user for a wrong password: those of all together would be too many for one (threat 32)."""
 GUARDED = {
     "mypi.upload": "user:alice",
     "mypi.refuse": "unknown-classifiers",
@@ -60,7 +62,7 @@ class Author:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An index where alice may publish, bob may not, and uploads must be small and of known classifiers."""
-    with servers.running(tmp_path_factory.mktemp("guarded"), users=USERS, settings=GUARDED) as server:
+    with servers.running(tmp_path_factory.mktemp("guarded"), users=USERS | GUESSERS, settings=GUARDED) as server:
         yield server
 
 
@@ -83,7 +85,7 @@ def test_users_read_why_they_may_not_publish(author: Author, guarded: Server, cl
     author.write("rights")
 
     said = {
-        "wrong password": author.publish(guarded.url, password="not it"),
+        "wrong password": author.publish(guarded.url, author.client.name, "not it"),
         "no right": author.publish(guarded.url, "bob", USERS["bob"]),
         "read-only": author.publish(closed.url),
     }
@@ -114,6 +116,7 @@ def check(author: Author, said: dict[str, Result]) -> None:
     """Compare what the user was told with what the server said."""
     cells = {}
     for scenario, result in said.items():
+        seen.heard(author.client.name, scenario, result)
         found = "shown" if SENTENCES[scenario] in result.output else "not shown"
         traced = ", in a traceback" if "Traceback (most recent call last)" in result.output else ""
         cells[scenario] = found + traced + ("" if result.code else ", called a success")

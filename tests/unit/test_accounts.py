@@ -1,24 +1,21 @@
-"""Users of an htpasswd file, and the credentials of a request."""
+"""Users of an htpasswd file: a source of users with bcrypt hashes."""
 
 from __future__ import annotations
 
-import base64
 import stat
 from pathlib import Path
 
 import bcrypt
 import pytest
 
-from mypi import accounts
-from mypi.accounts import AccountError, Htpasswd, set_password
-from mypi.security import acl, parse_basic
+from mypi.accounts import AccountError, Htpasswd, htpasswd, set_password
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """bcrypt at its lowest cost: the tests are about what is decided, not about how long guessing takes."""
     slow = bcrypt.gensalt
-    monkeypatch.setattr(accounts.bcrypt, "gensalt", lambda rounds=4: slow(4))
+    monkeypatch.setattr(htpasswd.bcrypt, "gensalt", lambda rounds=4: slow(4))
 
 
 @pytest.fixture
@@ -43,16 +40,43 @@ def test_anything_else_is_wrong(path, user, password):
 
 def test_an_unknown_user_costs_a_verification_too(path, monkeypatch):
     users, verified = Htpasswd(path), []
-    monkeypatch.setattr(accounts.bcrypt, "checkpw", lambda secret, stored: verified.append(stored) or True)
+    monkeypatch.setattr(htpasswd.bcrypt, "checkpw", lambda secret, stored: verified.append(stored) or True)
     assert not users.verify("nobody", "x")
     assert len(verified) == 1
 
 
-def test_a_remembered_password_is_not_verified_again(path, monkeypatch):
+def test_nobody_costs_a_verification_too_and_is_never_right(path, monkeypatch):
+    users, verified = Htpasswd(path), []
+    monkeypatch.setattr(htpasswd.bcrypt, "checkpw", lambda secret, stored: verified.append(stored) or True)
+    assert not users.verify(None, "secret")
+    assert len(verified) == 1
+
+
+def test_an_unknown_users_verification_is_as_dear_as_the_dearest_of_the_file(tmp_path):
+    file = tmp_path / "htpasswd"
+    lines = [f"u{cost}:$2b${cost}${'a' * 53}" for cost in ("04", "06", "05")]
+    file.write_text("\n".join(lines))
+    asked = []
+    slow = htpasswd.bcrypt.gensalt
+    htpasswd.bcrypt.gensalt = lambda rounds: asked.append(rounds) or slow(4)
+    Htpasswd(str(file))
+    assert asked == [6]
+
+
+def test_a_stamp_changes_with_the_password_and_tells_nothing_of_it(path):
     users = Htpasswd(path)
-    assert users.verify("alice", "secret")
-    monkeypatch.setattr(accounts.bcrypt, "checkpw", lambda *_: pytest.fail("verified again"))
-    assert users.verify("alice", "secret")
+    before = users.stamp("alice")
+    assert users.stamp("bob") is None
+    set_password(path, "alice", "secret")
+    assert users.stamp("alice") not in (None, before)
+    assert len(before) == 16
+
+
+def test_the_file_names_its_users_and_knows_no_groups(path):
+    users = Htpasswd(path)
+    set_password(path, "bob", "other")
+    assert users.names() == {"alice", "bob"}
+    assert users.groups("alice") == frozenset()
 
 
 def test_a_changed_password_counts_at_once(path):
@@ -102,7 +126,7 @@ def test_a_password_is_kept_without_the_blanks_that_the_server_takes_off(path, w
 def test_a_linked_file_stays_a_link_and_keeps_its_owner(path, tmp_path, monkeypatch):
     link, owners = tmp_path / "link", []
     link.symlink_to(path)
-    monkeypatch.setattr(accounts.os, "fchown", lambda file, *owner: owners.append(owner))
+    monkeypatch.setattr(htpasswd.os, "fchown", lambda file, *owner: owners.append(owner))
     set_password(str(link), "bob", "other")
     assert link.is_symlink()
     assert owners == [(Path(path).stat().st_uid, Path(path).stat().st_gid)]
@@ -110,7 +134,7 @@ def test_a_linked_file_stays_a_link_and_keeps_its_owner(path, tmp_path, monkeypa
 
 
 def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(accounts.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("no")))
+    monkeypatch.setattr(htpasswd.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("no")))
     with pytest.raises(OSError, match="no"):
         set_password(path, "bob", "other")
     assert [file.name for file in tmp_path.iterdir()] == ["htpasswd"]
@@ -151,29 +175,3 @@ def test_another_hash_than_bcrypt_is_refused_with_its_line(tmp_path):
 def test_an_absent_file_is_refused(tmp_path):
     with pytest.raises(AccountError, match=r"cannot be read .*mypi htpasswd"):
         Htpasswd(str(tmp_path / "htpasswd"))
-
-
-def basic(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-@pytest.mark.parametrize(
-    ("scheme", "parameters", "expected"),
-    [
-        ("Basic", basic("alice:secret"), ("alice", "secret")),
-        ("basic", basic("alice:a:b"), ("alice", "a:b")),
-        ("Basic", basic("__token__: x\n"), ("__token__", "x")),
-        ("Basic", basic("alice"), None),
-        ("Basic", "not base64!", None),
-        ("Basic", base64.b64encode("ä:ö".encode("latin-1")).decode(), ("ä", "ö")),
-        ("Bearer", basic("alice:secret"), None),
-    ],
-)
-def test_B1_11_basic_credentials(scheme, parameters, expected):
-    assert parse_basic(scheme, parameters) == expected
-
-
-def test_an_acl_names_everyone_users_and_nobody():
-    assert acl("read", ["everyone"]) == [("Allow", "system.Everyone", "read")]
-    assert acl("read", ["users", "user:bob"]) == [("Allow", "users", "read"), ("Allow", "user:bob", "read")]
-    assert acl("read", ["nobody"]) == []

@@ -12,7 +12,6 @@ from webob import Request
 from mypi import main
 from mypi.options import SettingError
 from mypi.resources import Root
-from mypi.security import BasicAuthPolicy
 
 OPEN = {"mypi.storage": "memory", "mypi.upload": "everyone"}
 
@@ -105,12 +104,6 @@ def test_what_the_server_must_know_stands_in_the_registry():
     assert registry["mypi.spool_folder"] is None
 
 
-def test_the_policy_remembers_nobody_and_forgets_by_asking_again():
-    policy, request = BasicAuthPolicy(None), Request.blank("/")
-    assert policy.remember(request, "alice") == []
-    assert policy.forget(request) == [("WWW-Authenticate", 'Basic realm="pypi"')]
-
-
 def test_a_setting_error_names_the_key():
     with pytest.raises(SystemExit, match=r"mypi\.trash_days = soon: not a whole number"):
         main({}, **OPEN, **{"mypi.trash_days": "soon"})
@@ -120,6 +113,7 @@ def test_a_setting_error_names_the_key():
 def test_names_that_other_apis_need_are_no_projects():
     request = Request.blank("/")
     request.registry = main({}, **OPEN).registry
+    request.repository = request.registry["mypi.repository"]
     root = Root(request)
     for name in ("robots.txt", "favicon.ico", "+health", "@@home", "\u0130"):
         with pytest.raises(KeyError):

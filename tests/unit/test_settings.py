@@ -7,7 +7,8 @@ import pytest
 from mypi.backends.filesystem import FilesystemStore
 from mypi.backends.memory import MemoryStore
 from mypi.options import SettingError
-from mypi.settings import TABLE, Settings, backend, principals
+from mypi.rights import PERMISSIONS
+from mypi.settings import TABLE, Settings, backend
 
 MEMORY = {"mypi.storage": "memory", "mypi.upload": "everyone"}
 
@@ -23,7 +24,7 @@ def test_everything_has_a_default_but_the_place_of_the_files(tmp_path):
     assert settings.storage.backend is FilesystemStore
     assert settings.storage.values == {"path": str(tmp_path)}
     assert settings.catalogue is None
-    assert (settings.read, settings.trash_days, settings.upload_limit) == (("everyone",), 30, 2**30)
+    assert (settings.rights.index["read"], settings.trash_days, settings.upload_limit) == (("everyone",), 30, 2**30)
 
 
 def test_keys_of_others_are_left_alone():
@@ -31,7 +32,7 @@ def test_keys_of_others_are_left_alone():
 
 
 def test_every_setting_of_the_table_is_a_field():
-    assert {option.name for option in TABLE} == set(Settings.__dataclass_fields__)
+    assert {option.name for option in TABLE} - set(PERMISSIONS) == set(Settings.__dataclass_fields__) - {"rights"}
     assert all(option.sentence.endswith(".") for option in TABLE)
 
 
@@ -78,26 +79,25 @@ def test_the_environment_wins_over_the_file():
     assert load({"MYPI_TRASH_DAYS": "3"}, trash_days="5").trash_days == 3
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("everyone", ("everyone",)), ("user:alice, user:bob", ("user:alice", "user:bob")), ("nobody", ("nobody",))],
-)
-def test_who_may_do_something(value, expected):
-    assert principals(value) == expected
-
-
 @pytest.mark.parametrize("value", ["", "alice", "user:", "nobody users", "Everyone"])
 def test_who_is_nobody_known_is_refused_with_what_can_be_written(value):
     with pytest.raises(SettingError, match=r"mypi\.upload = .*write"):
         load(upload=value)
 
 
-@pytest.mark.parametrize("name", ["read", "upload"])
-@pytest.mark.parametrize("who", ["users", "user:alice"])
-def test_users_need_a_source(name, who):
-    with pytest.raises(SettingError, match="mypi htpasswd"):
-        load(**{name: who})
-    assert load(**{name: who}, htpasswd="/etc/users").htpasswd == "/etc/users"
+def test_who_manages_unless_it_is_said_otherwise():
+    assert load().rights.index["manage"] == ("group:admins", "owners")
+
+
+def test_patterns_of_projects_have_rules_of_their_own():
+    settings = load(**{"upload__acme-*": "group:acme", "manage__acme-*": "nobody"})
+    assert settings.rights.patterns == {"upload": {"acme-*": ("group:acme",)}, "manage": {"acme-*": ("nobody",)}}
+
+
+@pytest.mark.parametrize("typo", ["uplaod__acme-*", "raed__acme"])
+def test_a_typo_in_front_of_a_pattern_is_refused(typo):
+    with pytest.raises(SettingError, match="is not a setting of mypi"):
+        load(**{typo: "users"})
 
 
 def test_names_of_rules_are_checked():

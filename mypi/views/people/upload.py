@@ -68,7 +68,7 @@ def _publish(request: Request, form: Form) -> tuple[File, Filename]:
         filename = artifacts.inspect(spool, filename, limits=limits).filename
     check_right(request, filename.project)
     submission = Submission(filename, spool, content.size, content.digests["sha256"], settled=True)
-    return request.repository.publish(submission, actor(request)), filename
+    return request.repository.publish(submission, actor(request, filename.project)), filename
 
 
 def _wants_json(request: Request) -> bool:

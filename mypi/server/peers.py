@@ -1,0 +1,42 @@
+"""Who stands at the other end of a connection: the trusted proxy, which may say who asks, or anybody, who may not.
+
+Two keys of a request's environ come from here, and never from a client:
+
+- `REMOTE_USER`, the name in `trusted_proxy_user_header`, if the trusted proxy sent one.
+- `mypi.proxy`, whether `REMOTE_ADDR` is the trusted proxy's own address: it did not say for whom it speaks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PEER = "mypi.peer"
+
+
+def knowing(app: Any) -> Any:
+    """Wrap an application that waitress has told, through the proxy's headers, whose address asks."""
+
+    def handle(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["mypi.proxy"] = environ.pop(_PEER) == environ["REMOTE_ADDR"]
+        return app(environ, start_response)
+
+    return handle
+
+
+def judging(app: Any, trusted: str | None, header: str | None) -> Any:
+    """Wrap waitress' reading of the proxy's headers, for afterwards the address is no longer the connection's.
+
+    ``header`` is the name of the header for the user as environ has it. Waitress drops names that hold an underscore,
+    so that `X_Remote_User` is never taken for `X-Remote-User`; and whoever is not the proxy says nothing in it.
+    """
+
+    def handle(environ: dict[str, Any], start_response: Any) -> Any:
+        peer = environ["REMOTE_ADDR"]
+        believed = trusted in ("*", peer)
+        environ[_PEER] = peer if believed else None
+        user = environ.pop(f"HTTP_{header}", "").strip() if header else ""
+        if user and believed:
+            environ["REMOTE_USER"] = user
+        return app(environ, start_response)
+
+    return handle
