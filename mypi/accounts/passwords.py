@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -22,7 +23,11 @@ class Hasher:
 
     def __init__(self) -> None:
         self._argon2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._dummy = self._argon2.hash(secrets.token_hex(16))
+
+    @cached_property
+    def _dummy(self) -> str:
+        """The hash of a password that nobody has, made when it is first wanted: a start needs none."""
+        return self._argon2.hash(secrets.token_hex(16))
 
     def hash(self, password: str) -> str:
         """Return the hash of a password in argon2's text form. Raises AccountError."""

@@ -125,7 +125,7 @@ class Settlement:
     """Puts the source's users, groups and tokens in the place of the target's, whose secrets stay its own.
 
     What the target's key and the use of its tokens wrote there is no work that the source's lacks, so that an index
-    which people try after a copy can be copied to again. Where nothing else differs, nothing is written.
+    which people try after a copy can be copied to again. Where the source has nothing new, nothing is written.
     """
 
     source: Accounts
@@ -134,7 +134,8 @@ class Settlement:
     def __call__(self, target: Raw | None) -> Raw | None:
         there = Accounts.load(target.dump()) if target else Accounts()
         moved = self.source.moved(there)
-        if target and replace(moved, revision="", copied="") == replace(there, revision="", copied=""):
+        known = there.revision == self.source.revision != ""
+        if target and (known or replace(moved, revision=there.revision) == there):
             return None
         if not self.source.continues(there):
             self.state = "left"

@@ -100,7 +100,7 @@ def test_what_the_server_must_know_stands_in_the_registry():
     registry = main({}, **OPEN).registry
     assert registry["mypi.upload_protected"] is False
     assert registry["mypi.upload_limit"] == 2**30
-    assert registry["mypi.upload_paths"] == {"", "/simple", "/legacy"}
+    assert registry["mypi.upload_paths"] == {"", "/simple", "/legacy", "/+upload"}
     assert registry["mypi.spool_folder"] is None
 
 

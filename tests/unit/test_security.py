@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyramid.request import Request
 from webob import Request as Blank
@@ -93,12 +93,14 @@ def test_B1_11_basic_credentials(scheme, parameters, expected):
     assert parse_basic(scheme, parameters) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_header_is_read_or_is_none(header):
     found = credentials.read(header)
     assert found is None or isinstance(found, Credentials)
 
 
+@settings(deadline=None)
 @given(st.text().filter(lambda text: ":" not in text), st.text())
 def test_B1_11_whatever_name_and_password_come_back(user, password):
     found = credentials.read(f"Basic {base64.b64encode(f'{user}:{password}'.encode('utf-8', 'replace')).decode()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mypi.accounts import Throttle, Throttled
@@ -111,11 +111,13 @@ def test_ipv4_inside_of_ipv6_is_that_ipv4_address():
     assert network("fe80::1%eth0") == "fe80::/64"
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_any_address_is_counted_by_something_that_is_short(address):
     assert len(network(str(address)) or "") < 50
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_may_stand_for_an_address(text):
     assert network(text) is None or network(text)
