@@ -80,7 +80,7 @@ def _serving(exhibits_folder: Path, folder: Path, **settings: str) -> Iterator[I
 
 def _await_overview(server: processes.Server) -> None:
     """Wait until everything is read that pages over all projects show."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while b"still being read" in server.get("/+search?q=tideline", Accept="text/html").body:
         assert time.monotonic() < deadline, server.said
         time.sleep(0.05)

@@ -26,7 +26,7 @@ PAGES = {
     "login": ("+login", None),
     "account": ("+account", "alice"),
     "users": ("+users", "admin"),
-    "log": ("+log", "admin"),
+    "log": ("+log?project=tideline", "admin"),
     "trash": ("+trash", "admin"),
     "upload": ("+upload", "alice"),
     "manage": ("project/tideline/+manage", "alice"),

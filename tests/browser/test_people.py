@@ -44,10 +44,12 @@ def test_login_with_a_wrong_password_says_so_and_keeps_the_name(index: Index, vi
     one.watch.statuses.add(403)
     log_in(one, "bob", "not the password")
     page = one.page
-    expect(page.get_by_role("alert")).to_contain_text("The user name or password is wrong.")
+    expect(page.locator("main")).to_contain_text("The user name or password is wrong.")
     expect(page.get_by_label("User name")).to_have_value("bob")
     expect(page.get_by_label("Password")).to_have_value("")
     expect(page.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Password")).to_have_accessible_description(re.compile("is wrong"))
+    expect(page.get_by_label("Password")).to_be_focused()
     expect(page.get_by_role("banner")).not_to_contain_text("bob")
     one.screenshot(f"login-wrong-{'light' if js else 'without-scripts'}")
     log_in(one, "bob")
