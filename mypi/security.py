@@ -145,7 +145,10 @@ class Policy:
         return Identity(user, self._principals(user), session=session)
 
     def of_session(self, request: Request) -> Identity | None:
-        """Return who is logged in at the browser, whatever other credentials come with the request."""
+        """Return who is logged in at the browser, here or at the server in front, whatever else comes with the request.
+
+        A login at the server in front has no session here.
+        """
         if "mypi.session" not in request.environ:
             request.environ["mypi.session"] = self._logged_in(request)
         found: Identity | None = request.environ["mypi.session"]
@@ -169,7 +172,7 @@ class Policy:
     def _identify(self, request: Request, *, needed: bool) -> Identity | None:
         scheme, _, parameters = request.headers.get("Authorization", "").partition(" ")
         people = is_for_people(request)
-        remote = request.environ.get("REMOTE_USER") if self._remote_user else None
+        remote = self._remote_user and request.environ.get("REMOTE_USER")
         if scheme and (request.method in SAFE or not people):
             if scheme.lower() in ("bearer", "token"):
                 return self._by_token(parameters.strip())
@@ -181,11 +184,8 @@ class Policy:
                 return self._by_token(password)
             if not remote:  # else the server has looked at them itself
                 return self.of_user(user) if self.check(user, password, request, needed=needed) else None
-        if remote:
-            name = vouched(remote)
-            return self.of_user(name) if name else None
         # A page of another site could send a reader's cookie to where tools publish (threat 11).
-        return self.of_session(request) if request.method in SAFE or people else None
+        return self.of_session(request) if remote or request.method in SAFE or people else None
 
     def check(self, user: str, password: str, request: Request, *, needed: bool = True) -> bool:
         """Verify a password, unless too many were wrong. Raises Throttled.
@@ -217,6 +217,9 @@ class Policy:
         return Identity(token.user, who, via, permissions=token.permissions, projects=token.projects)
 
     def _logged_in(self, request: Request) -> Identity | None:
+        if self._remote_user and request.environ.get("REMOTE_USER"):
+            name = vouched(request.environ["REMOTE_USER"])
+            return self.of_user(name) if name else None
         value = request.cookies.get(COOKIE)
         session = self.sessions.read(value) if value else None
         if session is None or self.users.stamp(session.user) != session.stamp:
