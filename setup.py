@@ -33,7 +33,7 @@ ZEO = ["ZEO>=6.0"]
 POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
 # Built from source: it needs gcc and the headers of OpenLDAP and SASL, so that the tests of everybody do without it.
-LDAP = ["python-ldap>=3.4.5"]
+LDAP = ["python-ldap>=3.4.8"]
 
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
 

@@ -148,7 +148,10 @@ class Policy:
         return Identity(user, self._principals(user), session=session)
 
     def of_session(self, request: Request) -> Identity | None:
-        """Return who is logged in at the browser, whatever other credentials come with the request."""
+        """Return who is logged in at the browser, here or at the server in front, whatever else comes with the request.
+
+        A login at the server in front has no session here.
+        """
         if "mypi.session" not in request.environ:
             request.environ["mypi.session"] = self._logged_in(request)
         found: Identity | None = request.environ["mypi.session"]
