@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mypi import metadata
 from mypi.backends.memory import MemoryStore
+from mypi.model import Actor
 from tests.functional.people import ALICE, BOB, CAROL, COMMAND, Browser, populate
 
 HOSTILE = "<b>\"'&"
@@ -119,6 +123,19 @@ def test_a_user_is_removed_with_everything(index, alice):
     assert "acme" not in held(index).groups or "bob" not in held(index).groups["acme"]
     bob.get("/+account", 303)
     alice.get("/+users?user=bob", 404)
+
+
+def test_who_is_removed_owns_nothing_that_waits_for_the_next_of_that_name(index, alice, store, caplog):
+    core = metadata.from_form({"metadata_version": ("2.1",), "name": ("bobs",), "version": ("1.0",)})
+    index.repository.register(core, Actor("bob", None, owns=True))
+    index.repository.register(replace(core, project="lost", name="lost"), Actor("bob", None, owns=True))
+    store.swap("indexes/main/lost.json", b"{", store.read("indexes/main/lost.json")[1])
+    alice.post("/+users", {"action": "remove", "of": "bob"}, 400)
+    assert index.repository.project("bobs").value.owners == ("bob",)
+    alice.post("/+users", {"action": "remove", "of": "bob", "sure": "yes"})
+    found = index.repository.project("bobs").value
+    assert (found.owners, found.history[-1].did, found.history[-1].by) == ((), "owner remove", "alice")
+    assert "bob is not taken out of its owners" in caplog.text
 
 
 def test_nobody_removes_themself(index, alice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from ...rights import PERMISSIONS, Rights
 from ..uploads import actor
 from .pages import again, logged_in, page, see_other
 from .typed import Typed
+
+log = logging.getLogger(__name__)
 
 _hasher = Hasher()
 
@@ -63,6 +66,8 @@ def change(context: Root, request: Request) -> dict[str, Any] | Response:
     try:
         wanted, done, location = action(request, typed)
         request.repository.members.record(actor(request), wanted)
+        if action is _remove:
+            _disown(request, typed.one("of"))
     except _Wrong as exc:
         typed.errors[exc.field] = str(exc)
         return {**_page(request, typed.one("of") or None), **again(request, typed, exc.status)}
@@ -104,6 +109,13 @@ def _remove(request: Request, typed: Typed) -> tuple[Change, str, str]:
     if not typed.one("sure"):
         raise _Wrong("sure", f"Say that {name} is to be removed.")
     return (lambda held, event: held.remove_user(name, event)), "removed-user", "+users"
+
+
+def _disown(request: Request, name: str) -> None:
+    """Take the ownerships of who was removed away; they are locked out already, however long that takes."""
+    _, damaged = request.repository.disown(name, actor(request))
+    for exc in damaged:
+        log.warning("%s; %s is not taken out of its owners", exc, name)
 
 
 def _join(request: Request, typed: Typed) -> tuple[Change, str, str]:
