@@ -148,10 +148,7 @@ class Policy:
         return Identity(user, self._principals(user), session=session)
 
     def of_session(self, request: Request) -> Identity | None:
-        """Return who is logged in at the browser, here or at the server in front, whatever else comes with the request.
-
-        A login at the server in front has no session here.
-        """
+        """Return who is logged in at the browser, or (without a session) at the server in front, whatever else comes."""
         if "mypi.session" not in request.environ:
             request.environ["mypi.session"] = self._logged_in(request)
         found: Identity | None = request.environ["mypi.session"]
@@ -195,17 +192,16 @@ class Policy:
     def check(self, user: str, password: str, request: Request, *, needed: bool = True) -> bool:
         """Verify a password, unless too many were wrong. Raises Throttled.
 
-        One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
-        lock its machine out.
+        One that was not ``needed`` counts apart, see Throttle.check.
         """
         password = password.strip()  # as Basic's is
         # The trusted proxy's own address is everybody's.
-        address = request.remote_addr if needed and not request.environ.get("mypi.proxy") else None
-        self.throttle.check(user, address)
+        address = None if request.environ.get("mypi.proxy") else request.remote_addr
+        self.throttle.check(user, address, needed=needed)
         if self.users.verify(user, password):
             self.throttle.succeeded(user)
             return True
-        self.throttle.failed(user, address)
+        self.throttle.failed(user, address, needed=needed)
         return False
 
     def _served(self, request: Request) -> bool:
@@ -252,7 +248,7 @@ class Policy:
 def is_for_people(request: Request) -> bool:
     """Tell whether the request is for a page that people use, with a session, and not for a client's API."""
     name: str = getattr(request, "view_name", "")  # there is none before the traversal, where errors happen too
-    return bool(getattr(getattr(request, "context", None), "for_people", False)) or name.startswith("+")
+    return name.startswith("+")
 
 
 def refusal(request: Request) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mypi.accounts import AccountError
 from mypi.backends.memory import MemoryStore
+from mypi.repository import Moved
 from mypi.views.people.login import way
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, COMMAND, Browser, populate
@@ -305,3 +306,14 @@ def test_a_session_of_who_was_gone_when_it_was_opened_is_none(index):
     browser = Browser(index)
     browser.jar["mypi-session"] = index.app.registry["mypi.policy"].sessions.open("ghost", None)
     browser.get("/", 303)
+
+
+def test_on_a_sealed_index_the_browser_forgets_the_session(index, monkeypatch):
+    browser = Browser(index, ALICE)
+
+    def sealed(session):
+        raise Moved("accounts.json", "sealed")
+
+    monkeypatch.setattr(index.app.registry["mypi.policy"].sessions, "end", sealed)
+    browser.post("/+logout")
+    browser.get("/+account", status=303)

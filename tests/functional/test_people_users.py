@@ -196,3 +196,9 @@ def test_a_name_of_another_source_is_escaped(index, alice):
     assert "<script>a" not in page
     assert "+users?user=%3Cscript%3Ea%20b" in page
     assert "<script>a" not in alice.get("/+users?user=%3Cscript%3Ea%20b").text
+
+
+def test_a_form_cannot_put_anything_but_a_name_into_a_group(index):
+    for name in ("a\nb", "x" * 201):
+        Browser(index, ALICE).post("/+users", {"action": "join", "of": name, "group": "build"}, 400)
+    assert "build" not in index.repository.members.get().groups

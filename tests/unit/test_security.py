@@ -225,13 +225,6 @@ def test_threat_11_a_password_or_token_counts_for_no_form_of_a_page(index):
     assert index.user(both) == "alice"
 
 
-def test_a_place_may_be_for_people_by_itself(index):
-    request = index.request(method="POST")
-    assert not is_for_people(request)
-    request.context = type("Place", (), {"for_people": True})()
-    assert is_for_people(request)
-
-
 def test_before_the_traversal_nothing_is_for_people():
     assert not is_for_people(Request(Blank.blank("/").environ))
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mypi.accounts import Throttle, Throttled
-from mypi.accounts.throttle import TRIES, WINDOW, network
+from mypi.accounts.throttle import SPRAYED, TRIES, WINDOW, network
 
 HERE, THERE = "198.51.100.7", "203.0.113.9"
 
@@ -145,3 +145,13 @@ def test_many_threads_count_together():
     for thread in threads:
         thread.join()
     assert is_throttled(throttle, "alice", None)
+
+
+def test_threat_32_where_nobody_needs_to_be_known_one_password_for_every_name_is_braked_later():
+    throttle = Throttle()
+    for number in range(SPRAYED):
+        throttle.check(f"user{number}", HERE, needed=False)
+        throttle.failed(f"user{number}", HERE, needed=False)
+    with pytest.raises(Throttled):
+        throttle.check("another", HERE, needed=False)
+    throttle.check("another", HERE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -14,6 +15,7 @@ from ... import cookies
 from ...accounts import Throttled
 from ...accounts.sessions import HOURS
 from ...accounts.tokens import PREFIX
+from ...repository import Moved
 from ...resources import Root
 from ...security import COOKIE, Policy
 from .. import links
@@ -100,7 +102,8 @@ def log_out(context: Root, request: Request) -> Response:
     """End the session, here and on every node."""
     who = logged_in(request)
     if who and who.session:
-        request.registry["mypi.policy"].sessions.end(who.session)
+        with suppress(Moved):  # its index takes no writes any more; the browser forgets the session all the same
+            request.registry["mypi.policy"].sessions.end(who.session)
     answer = see_other(links.up(request))
     cookies.write(request, answer, COOKIE, None)
     return answer

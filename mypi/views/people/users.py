@@ -120,7 +120,7 @@ def _disown(request: Request, name: str) -> None:
 
 def _join(request: Request, typed: Typed) -> tuple[Change, str, str]:
     of = typed.one("of")
-    name, group = of or _user(typed, "member"), _group(typed)
+    name, group = _carried(of) if of else _user(typed, "member"), _group(typed)
     return (lambda held, event: held.join(group, [name], event)), "joined", _at(of)
 
 
@@ -156,6 +156,13 @@ def _user(typed: Typed, field: str) -> str:
         return check_user(typed.line(field, longest=100))
     except AccountError:
         raise _Wrong(field, "A name has letters, digits and any of _ . @ + - in it; at most 100.") from None
+
+
+def _carried(name: str) -> str:
+    """Return the name of a user of any source, which a form carries along. Raises HTTPBadRequest."""
+    if not 1 <= len(name) <= 200 or not name.isprintable():
+        raise HTTPBadRequest("The form names no user; go back to the page of users")
+    return name
 
 
 def _group(typed: Typed) -> str:
