@@ -148,7 +148,7 @@ class Policy:
         return Identity(user, self._principals(user), session=session)
 
     def of_session(self, request: Request) -> Identity | None:
-        """Return who is logged in at the browser, or (without a session) at the server in front, whatever else comes."""
+        """Return who is logged in at the browser, or at the server in front, without a session then."""
         if "mypi.session" not in request.environ:
             request.environ["mypi.session"] = self._logged_in(request)
         found: Identity | None = request.environ["mypi.session"]

@@ -102,7 +102,7 @@ DOORS: tuple[Door, ...] = (
     Door("LegacyJson", "", "any", "read", "/pypi/"),
     *(Door("Uploads", "", "POST", "upload", path, NONSENSE) for path in ("/", "/simple/", "/legacy/", "/legacy")),
     *(Door("Uploads", "", "POST", "upload", path, VERIFY) for path in ("/", "/simple/", "/legacy/")),
-    Door("Root", "+logout", "POST", None, "/+logout", people=True),  # the last, for it ends the session
+    Door("Root", "+logout", "POST", None, "/+logout", people=True),
 )
 
 
