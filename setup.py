@@ -36,7 +36,7 @@ ZEO = ["ZEO>=6.0"]
 POSTGRESQL = ["RelStorage>=4.1", "psycopg2-binary>=2.9"]
 
 # Built from source: it needs gcc and the headers of OpenLDAP and SASL, so that the tests of everybody do without it.
-LDAP = ["python-ldap>=3.4.5"]
+LDAP = ["python-ldap>=3.4.8"]
 
 ATTESTATIONS = ["pypi-attestations>=0.0.27"]
 
@@ -47,14 +47,17 @@ TEST = [
     *OIDC,
     *ZEO,
     *POSTGRESQL,
+    "axe-playwright-python>=0.1.8",
     "coverage>=7.6",
     "granian>=2.0",
     "gunicorn>=23.0",
     "hypothesis>=6.120",
+    "justhtml>=3.16",
     "mousebender>=2025.1",
     "mypy>=1.15",
     # Its reader of pages is a judge of ours; an environment that uv made has none.
     "pip>=23.2",
+    "playwright>=1.55",
     "pypi-simple>=1.8",
     "pytest>=8.3",
     "pytest-cov>=6.0",

@@ -156,9 +156,9 @@ def _publisher(words: Sequence[str]) -> Publisher:
     if not kind:
         return Publisher(pattern(projects), issuer, claims=claims)
     if len(places) not in (2, 3):
+        count = f"{len(places)} name{'s' * (len(places) != 1)}"
         raise ValueError(
-            f"{' '.join(words)!r} has {len(places)} names; write a repository, a file and, if you want to, "
-            "an environment"
+            f"{' '.join(words)!r} has {count}; write a repository, a file and, if you want to, an environment"
         )
     repository, workflow, *environment = places
     if not _REPOSITORY[kind].match(repository):

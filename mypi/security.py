@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -23,9 +24,7 @@ from .repository import Members
 from .rights import EVERYONE, NOBODY, PERMISSIONS, USERS
 
 COOKIE = "mypi-session"
-
 SAFE = ("GET", "HEAD", "OPTIONS")
-
 REFUSAL = "mypi.refusal"
 """The key of a request's environ under which it says why a token did not do."""
 
@@ -124,7 +123,9 @@ class Policy:
     def permits(self, request: Request, context: object, permission: str) -> Any:
         """Ask as nobody first: what everyone may needs no credentials to be verified."""
         anonymous = self._acl.permits(context, [Everyone], permission)
-        identity = None if anonymous else self.identity(request)
+        # Where nobody has a right but trusted publishers, a wrong password is no offence that could end in 429.
+        off = request.registry["mypi.settings"].rights.somewhere(permission) == (NOBODY,)
+        identity = None if anonymous else (self.offered if off else self.identity)(request)
         if identity is None:
             return anonymous
         project = project_of(context)
@@ -147,7 +148,7 @@ class Policy:
         return Identity(user, self._principals(user), session=session)
 
     def of_session(self, request: Request) -> Identity | None:
-        """Return who is logged in at the browser, whatever other credentials come with the request."""
+        """Return who is logged in at the browser, or at the server in front, without a session then."""
         if "mypi.session" not in request.environ:
             request.environ["mypi.session"] = self._logged_in(request)
         found: Identity | None = request.environ["mypi.session"]
@@ -155,8 +156,14 @@ class Policy:
 
     def may(self, request: Request, context: object, permission: str) -> bool:
         """Tell whether who sits at the browser has a permission, for what a page offers; nothing is verified for it."""
-        who = self.of_session(request)
+        who = self.seated(request)
         return bool(self._acl.permits(context, [Everyone, *(who.principals if who else ())], permission))
+
+    def seated(self, request: Request) -> Identity | None:
+        """Return who is logged in, for what a page shows of it: nobody while the source that knows them is away."""
+        with suppress(AccountError):
+            return self.of_session(request)
+        return None
 
     def _identity(self, request: Request, *, needed: bool) -> Identity | None:
         if "mypi.identity" not in request.environ:
@@ -185,17 +192,16 @@ class Policy:
     def check(self, user: str, password: str, request: Request, *, needed: bool = True) -> bool:
         """Verify a password, unless too many were wrong. Raises Throttled.
 
-        One that was not ``needed`` counts against its user name only: a ``.pypirc`` with made-up credentials must not
-        lock its machine out.
+        One that was not ``needed`` counts apart, see Throttle.check.
         """
         password = password.strip()  # as Basic's is
         # The trusted proxy's own address is everybody's.
-        address = request.remote_addr if needed and not request.environ.get("mypi.proxy") else None
-        self.throttle.check(user, address)
+        address = None if request.environ.get("mypi.proxy") else request.remote_addr
+        self.throttle.check(user, address, needed=needed)
         if self.users.verify(user, password):
             self.throttle.succeeded(user)
             return True
-        self.throttle.failed(user, address)
+        self.throttle.failed(user, address, needed=needed)
         return False
 
     def _served(self, request: Request) -> bool:
@@ -242,7 +248,7 @@ class Policy:
 def is_for_people(request: Request) -> bool:
     """Tell whether the request is for a page that people use, with a session, and not for a client's API."""
     name: str = getattr(request, "view_name", "")  # there is none before the traversal, where errors happen too
-    return bool(getattr(getattr(request, "context", None), "for_people", False)) or name.startswith("+")
+    return name.startswith("+")
 
 
 def refusal(request: Request) -> str:

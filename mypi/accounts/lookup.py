@@ -140,7 +140,7 @@ class Lookup:
             finally:
                 with contextlib.suppress(ldap.LDAPError):
                     connection.unbind_s()
-        except ldap.LDAPError as exc:
+        except (ldap.LDAPError, UnicodeError) as exc:  # the second is of names that are not UTF-8, against RFC 4514
             raise AccountError(f"{self._servers} cannot be asked: {self._said(exc)}") from exc
 
     def _prepare(self, connection: Any) -> None:

@@ -43,7 +43,8 @@ class Sessions:
             id, user, stamp = self._serializer(accounts.key).loads(value, max_age=HOURS * 3600)
         except (BadData, ValueError, TypeError):
             return None
-        return None if id in accounts.ended else Session(id, user, stamp)
+        # A stamp that is none is that of a user who was gone already.
+        return None if id in accounts.ended or not stamp else Session(id, user, stamp)
 
     def end(self, session: Session) -> None:
         """End a session on every node."""

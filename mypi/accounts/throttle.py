@@ -14,6 +14,9 @@ from cachetools import LRUCache
 TRIES, WINDOW = 10, 300
 """Failures within so many seconds, after which further passwords are not looked at (as PyPI has it; threat 32)."""
 
+SPRAYED = 100
+"""Failures from an address where nobody needs to be known: more than made-up credentials of a ``.pypirc`` reach."""
+
 _KEPT = 10_000
 _LONGEST_NAME = 100
 """Of longer names the beginning counts: they are nobody's, and kept they would fill the memory."""
@@ -37,20 +40,24 @@ class Throttle:
         self._lock = threading.Lock()
         self._failures: LRUCache[tuple[str, str], deque[float]] = LRUCache(_KEPT)
 
-    def check(self, user: str, address: str | None) -> None:
-        """Raise Throttled if the user name or the address has failed too often; None is nobody's address."""
+    def check(self, user: str, address: str | None, *, needed: bool = True) -> None:
+        """Raise Throttled if the user name or the address has failed too often; None is nobody's address.
+
+        Where a password is not ``needed``, the address may fail more often, and counts apart: made-up credentials must
+        not lock a machine out, and yet nobody may try one password for every name.
+        """
         now = self._clock()
         with self._lock:
-            waits = [self._wait(kind, now) for kind in _kinds(user, address)]
+            waits = [self._wait(kind, now) for kind in _kinds(user, address, needed=needed)]
         if max(waits) > 0:
             raise Throttled(math.ceil(max(waits)))
 
-    def failed(self, user: str, address: str | None) -> None:
+    def failed(self, user: str, address: str | None, *, needed: bool = True) -> None:
         """Count a failure."""
         now = self._clock()
         with self._lock:
-            for kind in _kinds(user, address):
-                times = self._failures.setdefault(kind, deque(maxlen=TRIES))
+            for kind in _kinds(user, address, needed=needed):
+                times = self._failures.setdefault(kind, deque(maxlen=_most(kind)))
                 times.append(now)
 
     def succeeded(self, user: str) -> None:
@@ -63,7 +70,7 @@ class Throttle:
 
     def _wait(self, kind: tuple[str, str], now: float) -> float:
         times = self._failures.get(kind)
-        if times is None or len(times) < TRIES:
+        if times is None or len(times) < _most(kind):
             return 0
         return times[0] + WINDOW - now
 
@@ -89,6 +96,10 @@ def network(address: str | None) -> str | None:
     return str(ipaddress.ip_network((found, 64), strict=False))
 
 
-def _kinds(user: str, address: str | None) -> list[tuple[str, str]]:
+def _kinds(user: str, address: str | None, *, needed: bool) -> list[tuple[str, str]]:
     where = network(address)
-    return [("user", user[:_LONGEST_NAME]), *([("address", where)] if where else [])]
+    return [("user", user[:_LONGEST_NAME]), *([("address" if needed else "spray", where)] if where else [])]
+
+
+def _most(kind: tuple[str, str]) -> int:
+    return SPRAYED if kind[0] == "spray" else TRIES

@@ -63,10 +63,10 @@ def warn(text: str) -> None:
 
 
 def warn_of_unknown(users: Iterable[str], accounts: Accounts, settings: Settings, what: str) -> None:
-    """Warn of users whom no source knows, unless the server says who asks: that may be anybody."""
+    """Warn of users whom no source knows, unless a server or a directory does: that may be anybody."""
     file = in_file(settings)
     for user in users:
-        if not settings.remote_user and source_of(user, accounts, file) == ELSEWHERE:
+        if not (settings.remote_user or settings.ldap) and source_of(user, accounts, file) == ELSEWHERE:
             nobody = (
                 f"neither the store nor {settings.htpasswd} knows" if settings.htpasswd else "the store does not know"
             )

@@ -8,9 +8,7 @@ from typing import Any
 
 from ..accounts import Hasher, check_user
 from ..model import Accounts, Event
-from ..repository import Damaged, Repository
 from ..settings import Settings
-from ..store import NotFound
 from .configuration import CommandError, actor, repository, settings
 from .groups import warn_of_useless
 from .passwords import ask
@@ -93,7 +91,9 @@ def remove_user(arguments: argparse.Namespace) -> int:
         before = index.members.get()
         # The user first, who is locked out at once. Interrupted, it is run again.
         after = index.members.record(actor(), lambda accounts, event: accounts.remove_user(name, event))
-        owned = _disown(index, name)
+        owned, damaged = index.disown(name, actor())
+    for exc in damaged:
+        warn(f"{exc}; who owns it was left as it is")
     if before.history == after.history and not owned:
         where = f"; {own.htpasswd} has: `mypi htpasswd --remove {name}`" if name in in_file(own) else ""
         raise CommandError(f"the store has no user {name}, nor a token, a group or a project of one{where}")
@@ -105,21 +105,6 @@ def remove_user(arguments: argparse.Namespace) -> int:
     if name in in_file(own):
         warn(f"{own.htpasswd} still has a user {name}; `mypi htpasswd --remove {name}` takes the password away")
     return 0
-
-
-def _disown(index: Repository, name: str) -> list[str]:
-    """Take the ownerships of a user away, so that they do not wait for the next one of that name."""
-    held, found = index.names(), []
-    for project in sorted(held.value.projects) if held else ():
-        try:
-            if name in index.project(project).value.owners:
-                index.remove_owner(project, name, actor())
-                found.append(project)
-        except NotFound:
-            continue  # announced, and not published yet
-        except Damaged as exc:
-            warn(f"{exc}; who owns {project} was left as it is")
-    return found
 
 
 def list_users(arguments: argparse.Namespace) -> int:

@@ -59,6 +59,8 @@ def fit(rendered: str) -> str:
         "".join(fitting.parts),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
+        # What is wider than the page scrolls, and must do so for who has no mouse.
+        set_tag_attribute_values={tag: {"tabindex": "0"} for tag in ("pre", "table")},
         link_rel="nofollow noopener noreferrer",
         url_schemes={"http", "https", "mailto"},
     )

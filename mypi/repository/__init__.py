@@ -25,6 +25,7 @@ from .members import Members
 from .moving import Move, SameStore, Stores
 from .once import Once
 from .outside import Outside
+from .owning import disown
 from .pool import in_threads
 from .publishing import Publisher
 from .raws import Raws
@@ -211,6 +212,10 @@ class Repository:
         """Make a user no owner of a project any more."""
         event = self._event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
+
+    def disown(self, user: str, by: Actor) -> tuple[list[str], list[Damaged]]:
+        """Make a user an owner of nothing; see ``owning.disown``. Raises as Documents.edit does."""
+        return disown(self._catalogue, user, self._event(by))
 
     def once(self, purpose: str, id: str, until: float) -> bool:
         """Let something happen that may happen once on all nodes; False if it has. ``id`` is part of a key: a digest.

@@ -27,7 +27,7 @@ class Members:
             lambda key, data: Accounts.load(data),
             lambda key: Accounts(),
             cache_size=settings.cache_size,
-            cache_seconds=settings.cache_seconds,
+            cache_seconds=0,  # who is out is out on every node at once, whatever pages may be kept
         )
 
     def get(self) -> Accounts:

@@ -23,17 +23,19 @@ def common(request: Request) -> dict[str, Any]:
     host = _HOST.sub(r"\1", address)
     trusted = address.startswith("https:") or host in ("localhost", "127.0.0.1", "[::1]")
     policy: Policy = request.registry["mypi.policy"]
-    who = policy.of_session(request)
+    who = policy.seated(request)
     request.response.vary = ("Accept", "Cookie")  # at the root an installer gets another page of a project
     request.response.cache_control = "no-cache"
     request.response.cache_control.private = True
     return {
         "up": links.up(request),
+        "login": f"{links.up(request)}+login" if request.view_name == "+login" else links.login(request),
         "version": VERSION,
         "address": address,
         "host": host,
         "trusted": trusted,
         "who": who.user if who else None,
+        "leaves": who is not None and who.session is not None,  # whom the server vouches for comes back at once
         "csrf": get_csrf_token(request) if who else None,
         "administers": policy.may(request, request.root, "manage"),
     }

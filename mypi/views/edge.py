@@ -124,9 +124,12 @@ def _check_origin(request: Request) -> None:
 
 def _check_transport(request: Request) -> None:
     """Refuse credentials that anybody on the way could read (threat 40)."""
-    local = _LOOPBACK.match(request.remote_addr or "")
-    if (request.headers.get("Authorization") or COOKIE in request.cookies) and request.scheme != "https" and not local:
+    if request.scheme == "https" or _LOOPBACK.match(request.remote_addr or ""):
+        return
+    if request.headers.get("Authorization") or COOKIE in request.cookies:
         raise HTTPForbidden("User names and passwords are taken over https only; change them, they were readable")
+    if next(filter(None, request.path_info.split("/")), "") == "+login":
+        raise HTTPForbidden("People log in over https only; open this page by its https address")
 
 
 def includeme(config: Configurator) -> None:

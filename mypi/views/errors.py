@@ -26,7 +26,7 @@ from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
-from ..security import SAFE, Limited, is_for_people, project_of, refusal
+from ..security import REFUSAL, SAFE, Limited, is_for_people, project_of, refusal
 from ..store import Full, NotFound, StoreError, Unavailable
 from ..upstream import Busy, HiddenByPolicy, Theirs, Unasked, Unknown, UpstreamError
 from . import links
@@ -97,7 +97,7 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
         return _answer(request, 403, exc.detail)
     permission = exc.result.permission
     limited = isinstance(exc.result, Limited)
-    if not limited and request.registry["mypi.settings"].rights.somewhere(permission) == ("nobody",):
+    if not limited and _switched_off(request, permission):
         return _answer(request, 403, f"Nobody may {permission} here; it is switched off")
     if request.authenticated_userid is None:
         return _unknown(request)
@@ -108,6 +108,15 @@ def forbidden(exc: HTTPForbidden, request: Request) -> Response:
     if limited:
         return _answer(request, 403, f"The {request.identity.via} has no right to {permission} on {where}")
     return _answer(request, 403, f"{request.authenticated_userid} has no right to {permission} on {where}")
+
+
+def _switched_off(request: Request, permission: str) -> bool:
+    """Tell whether nobody has a right; a build whose token is over must read that instead, and try with another."""
+    settings = request.registry["mypi.settings"]
+    if settings.rights.somewhere(permission) != ("nobody",):
+        return False
+    a_build = settings.publishers and permission == "upload" and REFUSAL in request.environ
+    return not (a_build and request.authenticated_userid is None)
 
 
 def _unknown(request: Request) -> Response:

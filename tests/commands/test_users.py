@@ -251,7 +251,8 @@ def test_a_damaged_project_does_not_keep_a_user_in(add, run: Run, index: Reposit
     (ini.parent / "var" / "indexes" / "main" / "acme-lib.json").write_bytes(b"{")
     done = run("user", "remove", "alice")
     assert done.code == 0
-    assert "who owns acme-lib was left as it is" in done.err
+    assert "indexes/main/acme-lib.json: " in done.err
+    assert "who owns it was left as it is" in done.err
     assert not index.members.get().users
 
 

@@ -51,6 +51,11 @@ class Door:
         return "GET" if self.method == "any" else self.method
 
     @property
+    def leads_to_login(self) -> bool:
+        """Whether who gives no credentials is led to the form, as a browser is."""
+        return self.headers.get("Accept") == BROWSER
+
+    @property
     def is_safe(self) -> bool:
         return self.http in ("GET", "HEAD", "OPTIONS")
 
@@ -73,6 +78,22 @@ DOORS: tuple[Door, ...] = (
     Door("BareProject", "", "GET", "read", "/{project}/"),
     Door("BareProject", "", "GET", "read", "/{project}/", headers={"Accept": BROWSER}),
     Door("ProjectPage", "", "GET", "read", "/project/{project}/"),
+    Door("ProjectPage", "", "GET", "read", "/project/{project}/", headers={"Accept": BROWSER}),
+    Door("ProjectPage", "+manage", "GET", "manage", "/project/{project}/+manage"),
+    Door("ProjectPage", "+manage", "POST", "manage", "/project/{project}/+manage", people=True),
+    Door("ReleasePage", "", "GET", "read", "/project/{project}/1.0/"),
+    Door("FilePage", "", "GET", "read", "/project/{project}/1.0/{filename}/"),
+    *(Door("Root", name, "GET", "read", f"/{name}") for name in ("+search", "+feed", "+log", "+trash")),
+    Door("Root", "+upload", "GET", "upload", "/+upload"),
+    Door("Root", "+upload", "POST", "upload", "/+upload", people=True),
+    Door("Root", "+users", "GET", "manage", "/+users"),
+    Door("Root", "+users", "POST", "manage", "/+users", people=True),
+    *(Door("Root", name, "GET", None, f"/{name}", people=True) for name in ("+login", "+account")),
+    *(Door("Root", name, "POST", None, f"/{name}", people=True) for name in ("+login", "+account")),
+    Door("Exchange", "audience", "GET", None, "/_/oidc/audience"),
+    Door("Exchange", "mint-token", "any", None, "/_/oidc/mint-token"),
+    Door("Exchange", "burn-token", "any", None, "/_/oidc/burn-token"),
+    Door("WellKnown", "pytp", "GET", None, "/.well-known/pytp"),
     Door("FileResource", "", "GET", "read", "{file}"),
     Door("FileResource", "", "GET", "read", "{file}.metadata"),
     Door("Provenance", "", "GET", "read", "/integrity/{project}/1.0/{filename}/provenance"),
@@ -81,6 +102,7 @@ DOORS: tuple[Door, ...] = (
     Door("LegacyJson", "", "any", "read", "/pypi/"),
     *(Door("Uploads", "", "POST", "upload", path, NONSENSE) for path in ("/", "/simple/", "/legacy/", "/legacy")),
     *(Door("Uploads", "", "POST", "upload", path, VERIFY) for path in ("/", "/simple/", "/legacy/")),
+    Door("Root", "+logout", "POST", None, "/+logout", people=True),
 )
 
 

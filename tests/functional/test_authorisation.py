@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ def knock(index: Index, door: Door, place: str, headers: dict[str, str]) -> Any:
     path = door.path.format(**known)
     form = {name: value.format(**known) for name, value in door.form.items()}
     index.reset()  # no cookie of an earlier guest
+    if door.people and not door.is_safe:
+        form["csrf_token"] = _csrf(index, headers)
     return index.request(
         path,
         method=door.http,
@@ -85,20 +88,31 @@ def knock(index: Index, door: Door, place: str, headers: dict[str, str]) -> Any:
     )
 
 
+def _csrf(index: Index, headers: dict[str, str]) -> str:
+    """The token of a form, which is another for each session; a page that shows one may be read by everybody."""
+    form = re.search(r'name="csrf_token" value="([^"]+)"', index.get("/+account", headers=headers, status="*").text)
+    form = form or re.search(r'name="csrf_token" value="([^"]+)"', index.get("/+login", headers=headers).text)
+    assert form
+    return form[1]
+
+
 def check(house: House, guest: Guest, door: Door, place: str, answer: Any) -> None:
     """Compare an answer with the table."""
     known = guest.is_known_at(door)
     told = f"{house.title}: {guest.title} at {door.http} {door.path} ({place}): {answer.status}"
     assert answer.status_int < 500, told
+    if door.permission is None and door.people:
+        return  # it serves whoever the session or the form names
     refused = answer.status_int in (401, 403) or (answer.status_int == 404 and "may read" in answer.text)
-    to_login = not known and door.people and answer.status_int in (302, 303) and "+login" in answer.headers["Location"]
+    to_login = door.leads_to_login and answer.status_int == 303 and "+login" in answer.headers["Location"]
+    assert not to_login or guest.how == "nothing", told
     assert (refused or to_login) != house.allows(guest, door, place), told
     if not refused:
         return
     if door.permission in house.off:
         expected = 403
     elif not known:
-        expected = 401
+        expected = 403 if door.people else 401  # a form of people brings no challenge
     else:
         expected = 404 if door.permission == "read" else 403
     assert answer.status_int == expected, told
@@ -111,7 +125,8 @@ def check(house: House, guest: Guest, door: Door, place: str, answer: Any) -> No
 def test_E1_B1_11_each_door_lets_in_whom_the_rules_name(houses, headers, house, guest):
     for door in DOORS:
         for place in door.places:
-            answer = knock(houses[house.title], door, place, headers[house.title, guest.title])
+            given = {} if door.name == "+logout" else headers[house.title, guest.title]  # the session is needed longer
+            answer = knock(houses[house.title], door, place, given)
             check(house, guest, door, place, answer)
 
 
@@ -151,6 +166,7 @@ FREE = {
     ("Root", "+logout", "POST", None),
     ("Root", "+account", "POST", None),
     ("Exchange", "mint-token", "any", None),
+    ("Exchange", "burn-token", "any", None),
 }
 """Changes without a permission: what they do, they do for whoever the session or the proof names."""
 
@@ -179,7 +195,11 @@ def test_E1_listings_name_what_the_guest_may_read_and_nothing_else(houses, heade
 
 
 @pytest.mark.parametrize("house", ["closed", "by project"])
-@pytest.mark.parametrize("door", [door for door in DOORS if "{project}" in door.path], ids=lambda door: door.path)
+@pytest.mark.parametrize(
+    "door",
+    [door for door in DOORS if "{project}" in door.path and door.permission == "read"],
+    ids=lambda door: door.path,
+)
 def test_E1_what_is_absent_is_answered_like_what_may_not_be_read(houses, headers, house, door):
     index = houses[house]
     for guest in ("anonymous", "stranger"):
@@ -191,7 +211,8 @@ def test_E1_what_is_absent_is_answered_like_what_may_not_be_read(houses, headers
             headers={**door.headers, **given},
             expect_errors=True,
         )
-        assert there.status_int == absent.status_int == (401 if guest == "anonymous" else 404)
+        nobody = 303 if door.leads_to_login else 401
+        assert there.status_int == absent.status_int == (nobody if guest == "anonymous" else 404)
         assert there.text.replace("lib", "none") == absent.text
 
 

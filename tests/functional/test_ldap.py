@@ -15,6 +15,7 @@ from mypi.model.accounts import Token
 from mypi.store import Store
 from tests import directories, stores
 from tests.builders import wheel
+from tests.functional.people import Browser
 from tests.functional.support import basic
 
 NAME, CONTENT = wheel()
@@ -109,3 +110,28 @@ def test_an_open_index_does_not_need_its_directory(make_index: Callable[..., Any
     directory.stop()
     index.get("/simple/", headers=ALICE)
     publish(index, ALICE, 200)
+
+
+def test_who_is_put_into_the_directory_logs_in_at_once(make_index: Callable[..., Any], directory: Any) -> None:
+    index = make_index(read="users", **directories.settings(directory))
+    Browser(index).login("carol", "first-word", status=403)
+    directory.add_user("carol", "first-word")
+    Browser(index).login("carol", "first-word")
+    directory.remove_user("carol")
+    directory.add_user("carol", "second-word")
+    carol = Browser(index)
+    carol.login("carol", "second-word")
+    carol.get("/")
+
+
+def test_the_brake_is_before_the_directory(
+    make_index: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with directories.running("double", tmp_path, monkeypatch) as double:
+        index = make_index(read="users", **directories.settings(double))
+        guesser = Browser(index, REMOTE_ADDR="198.51.100.7")
+        for number in range(10):
+            guesser.login(f"somebody{number}", "guess", status=403)
+        asked = double.asked
+        guesser.login("somebody-else", "guess", status=429)
+        assert double.asked == asked

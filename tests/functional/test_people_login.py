@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mypi.accounts import AccountError
 from mypi.backends.memory import MemoryStore
+from mypi.repository import Moved
 from mypi.views.people.login import way
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, COMMAND, Browser, populate
@@ -256,3 +258,62 @@ def test_threat_13_the_way_back_never_leaves_the_index(wanted):
 )
 def test_the_way_back_to_a_page(wanted, found):
     assert way(wanted) == found
+
+
+def test_pages_for_everyone_go_on_while_the_source_that_knows_somebody_is_away(make_index, monkeypatch):
+    made = make_index(manage="group:admins")
+    populate(made.repository)
+    browser = Browser(made, BOB)
+    assert "Log out" in browser.get("/").text
+
+    def away(user):
+        raise AccountError("the directory is away")
+
+    monkeypatch.setattr(made.app.registry["mypi.policy"].users, "stamp", away)
+    assert "Log in" in browser.get("/").text
+    browser.get("/+account", status=503)
+
+
+@pytest.mark.parametrize("path", ["/+login", "//+login/", "/+login/x"])
+def test_threat_40_nobody_types_a_password_over_plain_http_where_https_is_said(make_index, path):
+    index = make_index(read="users", upload="users", https_only="true")
+    populate(index.repository)
+    far = Browser(index, REMOTE_ADDR="198.51.100.7")
+    assert "log in over https only" in far.get(path, 403).text
+    form = {"user": "bob", "password": BOB[1]}
+    refused = far.post(path, form, 403, token="x.y")
+    assert not far.jar
+    assert "log in over https only" in refused.text
+    far.environ["wsgi.url_scheme"] = "https"
+    far.post("/+login", form)
+    Browser(index, BOB, REMOTE_ADDR="127.0.0.1")
+
+
+def test_a_password_that_is_changed_while_it_is_verified_opens_nothing(index, monkeypatch):
+    policy = type(index.app.registry["mypi.policy"])
+    check = policy.check
+
+    def slow(self, user, password, request):
+        right = check(self, user, password, request)
+        index.repository.members.record(COMMAND, lambda held, event: held.set_password("bob", "other", event))
+        return right
+
+    monkeypatch.setattr(policy, "check", slow)
+    Browser(index).login(*BOB, status=403)
+
+
+def test_a_session_of_who_was_gone_when_it_was_opened_is_none(index):
+    browser = Browser(index)
+    browser.jar["mypi-session"] = index.app.registry["mypi.policy"].sessions.open("ghost", None)
+    browser.get("/", 303)
+
+
+def test_on_a_sealed_index_the_browser_forgets_the_session(index, monkeypatch):
+    browser = Browser(index, ALICE)
+
+    def sealed(session):
+        raise Moved("accounts.json", "sealed")
+
+    monkeypatch.setattr(index.app.registry["mypi.policy"].sessions, "end", sealed)
+    browser.post("/+logout")
+    browser.get("/+account", status=303)

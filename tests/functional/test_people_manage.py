@@ -179,11 +179,18 @@ def test_what_cannot_be_done_comes_back_with_what_was_typed(index, alice, fields
 
 def test_a_status_is_set_with_a_reason(index, alice):
     for status in ("deprecated", "archived", "quarantined", "active"):
-        shown = alice.post(PATH, {"action": "status", "value": status, "reason": "see docs"}, 200)
+        shown = alice.post(PATH, {"action": "status", "value": status, "reason": f"{status}: see docs"}, 200)
         assert f"<strong>{status}</strong>" in shown.text
         assert alice.post(PATH, hidden(shown)).headers["Location"] == "+manage?done=status"
-        assert (project(index).status, project(index).status_reason) == (status, "see docs")
-    assert events(index)[0] == ("status deprecated", "alice", None, None, "see docs", None)
+        assert (project(index).status, project(index).status_reason) == (status, f"{status}: see docs")
+    assert events(index)[0] == ("status deprecated", "alice", None, None, "deprecated: see docs", None)
+
+
+def test_a_project_that_is_active_again_does_not_keep_the_reason_that_the_form_had(index, alice):
+    confirm(alice, {"action": "status", "value": "quarantined", "reason": "harmful"})
+    assert 'value="harmful"' in alice.get(PATH).text
+    confirm(alice, {"action": "status", "value": "active", "reason": "harmful"})
+    assert (project(index).status, project(index).status_reason) == ("active", "")
 
 
 def test_a_quarantined_project_is_managed_too(index, alice):

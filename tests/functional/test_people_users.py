@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from mypi import metadata
 from mypi.backends.memory import MemoryStore
+from mypi.model import Actor
 from tests.functional.people import ALICE, BOB, CAROL, COMMAND, Browser, populate
 
 HOSTILE = "<b>\"'&"
@@ -121,6 +125,19 @@ def test_a_user_is_removed_with_everything(index, alice):
     alice.get("/+users?user=bob", 404)
 
 
+def test_who_is_removed_owns_nothing_that_waits_for_the_next_of_that_name(index, alice, store, caplog):
+    core = metadata.from_form({"metadata_version": ("2.1",), "name": ("bobs",), "version": ("1.0",)})
+    index.repository.register(core, Actor("bob", None, owns=True))
+    index.repository.register(replace(core, project="lost", name="lost"), Actor("bob", None, owns=True))
+    store.swap("indexes/main/lost.json", b"{", store.read("indexes/main/lost.json")[1])
+    alice.post("/+users", {"action": "remove", "of": "bob"}, 400)
+    assert index.repository.project("bobs").value.owners == ("bob",)
+    alice.post("/+users", {"action": "remove", "of": "bob", "sure": "yes"})
+    found = index.repository.project("bobs").value
+    assert (found.owners, found.history[-1].did, found.history[-1].by) == ((), "owner remove", "alice")
+    assert "bob is not taken out of its owners" in caplog.text
+
+
 def test_nobody_removes_themself(index, alice):
     assert "Remove the user" not in alice.get("/+users?user=alice").text
     assert "This is you" in alice.post("/+users", {"action": "remove", "of": "alice", "sure": "yes"}, 400).text
@@ -179,3 +196,9 @@ def test_a_name_of_another_source_is_escaped(index, alice):
     assert "<script>a" not in page
     assert "+users?user=%3Cscript%3Ea%20b" in page
     assert "<script>a" not in alice.get("/+users?user=%3Cscript%3Ea%20b").text
+
+
+def test_a_form_cannot_put_anything_but_a_name_into_a_group(index):
+    for name in ("a\nb", "x" * 201):
+        Browser(index, ALICE).post("/+users", {"action": "join", "of": name, "group": "build"}, 400)
+    assert "build" not in index.repository.members.get().groups

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyramid.request import Request
 
 from mypi import server
 from mypi.options import SettingError
@@ -73,6 +74,20 @@ def test_what_the_server_verified_is_not_verified_again(index: Any) -> None:
     # nginx' auth_basic hands the password on, which is none of ours.
     index.get("/simple/", headers=basic("alice", "of-nginx"), extra_environ={"REMOTE_USER": "alice"})
     index.get("/simple/", headers=basic("alice", "of-nginx"), status=401)
+
+
+def test_pages_for_people_know_whom_the_server_names(index: Any) -> None:
+    policy = index.app.registry["mypi.policy"]
+    seen = []
+    for name in ("alice", "DOM\\alice"):
+        request = Request.blank("/", environ={"REMOTE_USER": name})
+        request.registry = index.app.registry
+        request.repository = index.repository
+        who = policy.of_session(request)
+        seen.append(
+            (who and who.user, who and who.session, policy.may(request, index.app.root_factory(request), "upload"))
+        )
+    assert seen == [("alice", None, True), (None, None, False)]
 
 
 def test_a_wrong_token_is_wrong_whoever_sends_it(index: Any) -> None:

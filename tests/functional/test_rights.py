@@ -90,7 +90,7 @@ def test_B1_11_a_project_may_have_narrower_rights_than_the_index(store, users, m
 
 def test_B1_11_C2_uploads_that_are_switched_off_are_403_whoever_asks(make_index, htpasswd):
     index = make_index(upload="nobody", htpasswd=htpasswd)
-    for headers in ({}, ALICE):
+    for headers in ({}, ALICE, *[basic("alice", "wrong")] * 12):
         answer = publish(index, headers, status=403)
         assert "switched off" in answer.status
         assert "WWW-Authenticate" not in answer.headers

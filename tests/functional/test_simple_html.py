@@ -186,7 +186,7 @@ def test_nothing_that_a_document_says_can_break_a_page(index, store, text):
     assert read.metas["pypi:project-status-reason"] == text
     assert all(last_segment(attributes["href"]) == text for text, attributes in found.items())
     shown = Anchors(index.get("/project/acme-lib/").text)
-    assert {"script", "base"}.isdisjoint(shown.tags)
+    assert (shown.tags.count("script"), shown.tags.count("base")) == (1, 0)  # the one of ours
     (entry,) = [entry for entry in index.json("acme-lib")["files"] if entry["filename"] == bad.filename]
     assert entry["yanked"] == entry["requires-python"] == text
 
@@ -196,8 +196,8 @@ def test_a_hostile_display_name_is_text_on_every_page(index, store):
     key = keys.index("main")
     names, tag = index.repository.names().value, store.read(key)[1]
     store.swap(key, names.add("beta", "<script>x</script>").revised("planted").dump(), tag)
-    for page in ("/", "/simple/"):
-        assert "script" not in Anchors(index.get(page).text).tags
+    for page, ours in (("/", 1), ("/simple/", 0)):
+        assert Anchors(index.get(page).text).tags.count("script") == ours
     assert index.get("/simple/", headers={"Accept": JSON}).json["projects"][1]["name"] == "<script>x</script>"
 
 

@@ -210,3 +210,11 @@ def test_who_begins_a_project_as_a_user_owns_it_and_nobody_who_goes_on(store: St
     assert repository.project("acme-lib").value.owners == ("alice",)
     repository.register(metadata.read(builders.metadata("other", "1.0")), owning)
     assert repository.project("other").value.owners == ("alice",)
+
+
+def test_who_is_out_is_out_on_every_node_at_once_however_long_pages_are_kept(store: Store) -> None:
+    one, other = (Repository(store, store, settings(cache_seconds="100"), clock=Clock()) for _ in range(2))
+    one.members.record(ALICE, lambda accounts, event: accounts.add_token(TOKEN, event))
+    assert other.members.get().tokens
+    one.members.record(ALICE, lambda accounts, event: accounts.revoke(TOKEN.id, event))
+    assert not other.members.get().tokens

@@ -167,6 +167,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ("pipenv",),
     ),
     Deviation(
+        ("install wrong password", "install expired token"),
+        "not found",
+        "It says that nothing was found, and keeps the 401 to itself.",
+        (*EASY_INSTALL, "pdm", "pipenv"),
+    ),
+    Deviation(
         ("resume",),
         "failed",
         "It does not try again by itself (pip 25.2 is the first that does); the next run does.",

@@ -12,7 +12,12 @@ import pytest
 from .clients import Result
 from .deviations import CANNOT, DEVIATIONS, REFUSALS, SCENARIOS, Deviation
 
-_TELLING = re.compile(r"401|403|404|429|error|fail|wrong|right|denied|not found|no matching|could not|credential", re.I)
+_TELLING = re.compile(
+    r"\b(401|403|404|429|\w*error|failed|failure|wrong|right|expired|switched off|denied|not found|could not|"
+    r"credentials?|authorization|unable|matching|match)\b",
+    re.I,
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOCAL = ((re.compile(r"127\.0\.0\.1:\d+"), "pypi.example.com"), (re.compile(r"/[^\s'\"]*/(?=[^\s/])"), ".../"))
 _MOST = 8
 
@@ -111,12 +116,11 @@ HEAD = (
 
 def excerpt(output: str) -> str:
     """Return the lines of what a client printed that tell of a refusal, without what names this machine."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if any(line.startswith("Traceback") for line in lines):
-        lines = ["Traceback (most recent call last): ...", *lines[-2:]]
+    lines = [line.strip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(('File "', "raise ")) and ".log" not in line]
     told = [line for line in lines if _TELLING.search(line)] or lines
     text = "\n".join(dict.fromkeys(told[-_MOST:]))
-    url = re.compile(r"https?://(?:[^@/\s]*@)?127\.0\.0\.1:\d+[^\s'\"]*")
+    url = re.compile(r"https?://[^\s'\"]*")
     kept: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
@@ -150,7 +154,7 @@ ERRORS_HEAD = (
     "",
     "``make clients`` refuses every client for real and writes down here what its user reads: the lines that tell of",
     "the refusal. Publishing, the server's own sentence reaches the user of every client, for it stands in the reason",
-    "and in the body of the answer. Installing, most clients show the status only, and some that nothing was found.",
+    "and in the body of the answer. Installing, most clients show the status, others only that nothing was found.",
 )
 
 

@@ -111,9 +111,9 @@ def test_B1_11_a_token_installs_and_who_may_not_is_told(
 ):
     env = installer.fresh(environments, tmp_path / "env")
 
-    def install(user: str, password: str, project: str) -> Result:
+    def install(user: str, password: str, *projects: str) -> Result:
         url = index.url.replace("://", f"://{user}:{password}@")
-        return installer.install(env, home, f"{url}/simple/", project)
+        return installer.install(env, home, f"{url}/simple/", *projects)
 
     cells = {}
     refusals = {
@@ -128,8 +128,7 @@ def test_B1_11_a_token_installs_and_who_may_not_is_told(
         cells[scenario] = TOLD if words else "not found"
     assert {name for name in installed(env) if name.startswith("acme-")} == set()
 
-    for project in ("acme-lib", "acme-secret"):
-        install("__token__", tokens.reader, project).succeeded()
+    install("__token__", tokens.reader, "acme-lib", "acme-secret").succeeded()
     assert {"acme-lib", "acme-secret"} <= installed(env).keys()
     seen.check(installer.name, {**cells, "install token": "installed"})
 

@@ -263,6 +263,12 @@ def test_a_directory_that_goes_while_it_is_asked_says_nothing_about_the_password
         source(double, starttls=starttls).verify("alice", "wonder-land")
 
 
+def test_a_directory_that_sends_no_text_is_no_mistake_of_ours(double: Double) -> None:
+    double.said[READER] = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    with pytest.raises(AccountError, match="cannot be asked: UnicodeDecodeError"):
+        source(double).stamp("alice")
+
+
 def test_a_certificate_may_be_the_reason(double: Double) -> None:
     double.stop()
     for given in ({"starttls": "true"}, {"uri": "ldaps://127.0.0.1", "ca_file": "/etc/ca.pem"}):

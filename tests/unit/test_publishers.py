@@ -66,7 +66,7 @@ def test_lines_stand_below_each_other_or_between_semicolons() -> None:
         ("a https://user@id.example.com sub=x", "is no issuer"),
         ("a https://id.example.com?x=1 sub=x", "is no issuer"),
         ("a github ref=refs/heads/main", "names no repository"),
-        ("a github acme/lib", "has 1 names; write a repository, a file"),
+        ("a github acme/lib", "has 1 name; write a repository, a file"),
         ("a github acme/lib release.yml one two", "has 4 names"),
         ("a github acme release.yml", "acme is no repository; write its path, such as acme/lib"),
         ("a github acme/sub/lib release.yml", "is no repository"),

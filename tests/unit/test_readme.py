@@ -161,7 +161,7 @@ def test_task_lists_have_no_form_fields_and_listings_have_colours() -> None:
     html = fitted("- [x] a\n- [ ] b\n\n```python\nprint(1)\n```\n\n> [!NOTE]\n> c")
     assert "<li>\u2611  a</li>" in html
     assert "<li>\u2610  b</li>" in html
-    assert '<pre><span class="nb">print</span>' in html
+    assert '<pre tabindex="0"><span class="nb">print</span>' in html
     assert '<div class="admonition note">' in html
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
@@ -72,6 +72,7 @@ def test_what_no_project_could_be_called_is_no_pattern(written):
         pattern(written)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_every_spelling_of_a_project_is_a_pattern_of_that_project(name):
     project = canonicalize_name(name)
@@ -93,6 +94,7 @@ def test_of_several_patterns_the_longest_decides_alone_and_of_equally_long_ones_
     assert rules.on("read", "acme-lib") == ("everyone",)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["a*", "ab*", "*b", "abc", "?bc", "*"]), PEOPLE, max_size=5),
     st.text("abc", min_size=1, max_size=4),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mypi.accounts import Throttle, Throttled
-from mypi.accounts.throttle import TRIES, WINDOW, network
+from mypi.accounts.throttle import SPRAYED, TRIES, WINDOW, network
 
 HERE, THERE = "198.51.100.7", "203.0.113.9"
 
@@ -111,11 +111,13 @@ def test_ipv4_inside_of_ipv6_is_that_ipv4_address():
     assert network("fe80::1%eth0") == "fe80::/64"
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_any_address_is_counted_by_something_that_is_short(address):
     assert len(network(str(address)) or "") < 50
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_may_stand_for_an_address(text):
     assert network(text) is None or network(text)
@@ -143,3 +145,13 @@ def test_many_threads_count_together():
     for thread in threads:
         thread.join()
     assert is_throttled(throttle, "alice", None)
+
+
+def test_threat_32_where_nobody_needs_to_be_known_one_password_for_every_name_is_braked_later():
+    throttle = Throttle()
+    for number in range(SPRAYED):
+        throttle.check(f"user{number}", HERE, needed=False)
+        throttle.failed(f"user{number}", HERE, needed=False)
+    with pytest.raises(Throttled):
+        throttle.check("another", HERE, needed=False)
+    throttle.check("another", HERE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mypi.accounts import Fresh, find, fresh, tokens
@@ -44,6 +44,7 @@ def test_a_token_is_found_by_its_text_alone():
     assert find(fresh().text, held(made), NOW) is None
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_token_with_any_letter_changed_is_none(data):
     made = fresh()
@@ -54,6 +55,7 @@ def test_a_token_with_any_letter_changed_is_none(data):
     assert find(changed, held(made), NOW) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_looked_at_and_no_token(text):
     assert not tokens.is_token(text)

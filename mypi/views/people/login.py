@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -14,6 +15,7 @@ from ... import cookies
 from ...accounts import Throttled
 from ...accounts.sessions import HOURS
 from ...accounts.tokens import PREFIX
+from ...repository import Moved
 from ...resources import Root
 from ...security import COOKIE, Policy
 from .. import links
@@ -60,15 +62,18 @@ def log_in(context: Root, request: Request) -> dict[str, Any] | Response:
         typed.wrong("password", "This is a token, which is for tools; type your password.")
     status = 400
     if not typed.errors:
-        stamp = policy.users.stamp(user)
+        stamp = None
         try:
-            right = policy.check(user, password, request)
+            if policy.check(user, password, request):
+                # Not before: a directory may have been asked before it knew the user, and nobody asks it unbraked.
+                stamp = policy.users.stamp(user)
         except Throttled as exc:
             request.response.headers["Retry-After"] = str(exc.retry_after)
             typed.wrong("password", f"{exc}.")
             status = 429
         else:
-            if right and stamp is not None:
+            # Once more, for it may have been changed between the two, and then the old one opens nothing.
+            if stamp is not None and policy.users.verify(user, password):
                 return _opened(request, user, stamp, way(typed.one("next")))
             # A 401 would have to carry a challenge, and a browser would ask for the password in a window of its own.
             typed.wrong("password", "The user name or password is wrong.")
@@ -97,7 +102,8 @@ def log_out(context: Root, request: Request) -> Response:
     """End the session, here and on every node."""
     who = logged_in(request)
     if who and who.session:
-        request.registry["mypi.policy"].sessions.end(who.session)
+        with suppress(Moved):  # its index takes no writes any more; the browser forgets the session all the same
+            request.registry["mypi.policy"].sessions.end(who.session)
     answer = see_other(links.up(request))
     cookies.write(request, answer, COOKIE, None)
     return answer

@@ -86,19 +86,22 @@ def _plan(project: Project, typed: Typed) -> Plan:
     if action in OF_FILES:
         return Plan(action, choose(project, action, typed.all("file"), typed.all("release")), reason)
     if action == "status":
-        return Plan(action, reason=reason, value=_status(project, typed, reason))
+        return _status(project, typed, reason)
     return Plan(action, value=_owner(project, typed, action))
 
 
-def _status(project: Project, typed: Typed, reason: str) -> str:
+def _status(project: Project, typed: Typed, reason: str) -> Plan:
     value = typed.one("value")
+    if value == "active" != project.status and reason == project.status_reason:
+        # The form had it already; it says why the project was something else, and installers would be told it.
+        reason = ""
     if value not in STATUSES:
         typed.wrong("status", "Choose one of these.")
     elif (value, reason) == (project.status, project.status_reason):
         typed.wrong("status", f"The project is {value} already, for that reason.")
     if "status" in typed.errors:
         raise Missing("The status cannot be set to this.")
-    return value
+    return Plan("status", reason=reason, value=value)
 
 
 def _owner(project: Project, typed: Typed, action: str) -> str:

@@ -22,7 +22,7 @@ View = Callable[..., Any]
 DONE = {
     "added": "The user was added.",
     "password": "The password was changed. Whoever was logged in with the old one no longer is.",
-    "removed-user": "The user was removed, with every token and membership.",
+    "removed-user": "The user was removed, with every token, membership and ownership.",
     "joined": "The group has a new member.",
     "left": "The group has lost a member.",
     "revoked": "The token was revoked.",

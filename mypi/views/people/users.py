@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from ...rights import PERMISSIONS, Rights
 from ..uploads import actor
 from .pages import again, logged_in, page, see_other
 from .typed import Typed
+
+log = logging.getLogger(__name__)
 
 _hasher = Hasher()
 
@@ -63,6 +66,8 @@ def change(context: Root, request: Request) -> dict[str, Any] | Response:
     try:
         wanted, done, location = action(request, typed)
         request.repository.members.record(actor(request), wanted)
+        if action is _remove:
+            _disown(request, typed.one("of"))
     except _Wrong as exc:
         typed.errors[exc.field] = str(exc)
         return {**_page(request, typed.one("of") or None), **again(request, typed, exc.status)}
@@ -106,9 +111,16 @@ def _remove(request: Request, typed: Typed) -> tuple[Change, str, str]:
     return (lambda held, event: held.remove_user(name, event)), "removed-user", "+users"
 
 
+def _disown(request: Request, name: str) -> None:
+    """Take the ownerships of who was removed away; they are locked out already, however long that takes."""
+    _, damaged = request.repository.disown(name, actor(request))
+    for exc in damaged:
+        log.warning("%s; %s is not taken out of its owners", exc, name)
+
+
 def _join(request: Request, typed: Typed) -> tuple[Change, str, str]:
     of = typed.one("of")
-    name, group = of or _user(typed, "member"), _group(typed)
+    name, group = _carried(of) if of else _user(typed, "member"), _group(typed)
     return (lambda held, event: held.join(group, [name], event)), "joined", _at(of)
 
 
@@ -144,6 +156,13 @@ def _user(typed: Typed, field: str) -> str:
         return check_user(typed.line(field, longest=100))
     except AccountError:
         raise _Wrong(field, "A name has letters, digits and any of _ . @ + - in it; at most 100.") from None
+
+
+def _carried(name: str) -> str:
+    """Return the name of a user of any source, which a form carries along. Raises HTTPBadRequest."""
+    if not 1 <= len(name) <= 200 or not name.isprintable():
+        raise HTTPBadRequest("The form names no user; go back to the page of users")
+    return name
 
 
 def _group(typed: Typed) -> str:
