@@ -22,7 +22,7 @@ LAYERS = (
     ("resources", "places", "security", "forms", "cookies"),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents"),
-    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights"),
+    ("archives", "directory", "readme", "names", "fields", "options", "publishers", "rights", "times"),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 
