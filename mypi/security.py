@@ -9,14 +9,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from pyramid.authorization import ACLAllowed, ACLDenied, ACLHelper, Allow, Deny, Everyone
 from pyramid.location import lineage
 from pyramid.request import Request
 
-from . import cookies, rights
+from . import cookies, rights, times
 from .accounts import AccountError, Sessions, Throttle, Throttled, Users, credentials, tokens, vouched
 from .accounts.sessions import Session
 from .model import Accounts
@@ -213,7 +212,7 @@ class Policy:
         return self.of_user(name) if name else None
 
     def _by_token(self, text: str, request: Request) -> Identity | None:
-        now = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        now = times.now()
         held: Accounts = self.members.get()
         token = tokens.known(text, held)
         # The secret was right, so whoever sent it may learn what became of it.

@@ -23,7 +23,19 @@ LAYERS = (
     ("upstream",),
     ("repository", "accounts", "overview"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents", "upstreams"),
-    ("archives", "directory", "locks", "readme", "names", "fields", "options", "policies", "publishers", "rights"),
+    (
+        "archives",
+        "directory",
+        "locks",
+        "readme",
+        "names",
+        "fields",
+        "options",
+        "policies",
+        "publishers",
+        "rights",
+        "times",
+    ),
 )
 """Components of `mypi`, outermost first; each may import those of its own layer and of the layers below."""
 

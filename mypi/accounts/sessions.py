@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from ..repository import Members
+from ..times import timestamp
 
 HOURS = 12
 """How long a session lasts, however much it is used."""
@@ -49,8 +49,8 @@ class Sessions:
     def end(self, session: Session) -> None:
         """End a session on every node."""
         now = time.time()
-        until = _timestamp(now + HOURS * 3600)
-        self._members.edit(lambda accounts: accounts.end(session.id, until, _timestamp(now)))
+        until = timestamp(now + HOURS * 3600)
+        self._members.edit(lambda accounts: accounts.end(session.id, until, timestamp(now)))
 
     def key(self) -> str:
         """Return the key of the store that signs, made when it is first wanted."""
@@ -62,7 +62,3 @@ class Sessions:
 
     def _serializer(self, key: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(key, salt="mypi session")
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -16,6 +16,7 @@ from .. import rights
 from ..model import Event
 from ..repository import Damaged, Repository, in_threads
 from ..store import NotFound
+from ..times import timestamp
 from .configuration import repository
 from .people import printable, warn
 
@@ -70,12 +71,11 @@ def moment(text: str) -> str:
         # Python 3.10 does not read the Z that the history is written with.
         found = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
         zoned = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-        utc = zoned.astimezone(timezone.utc)
+        return timestamp(zoned)
     except (ValueError, OverflowError) as exc:
         raise argparse.ArgumentTypeError(
             f"a day such as 2026-01-31, or a time as 2026-01-31T12:00, not {text}"
         ) from exc
-    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def limit(text: str) -> int:

@@ -8,10 +8,12 @@ import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from .. import times
 from ..accounts import fresh, tokens
 from ..model import Token
 from ..options import number
 from ..rights import PERMISSIONS, pattern
+from ..times import timestamp
 from .configuration import actor, repository, settings
 from .people import add_action, add_actions, printable, table, user_name, warn_of_unknown
 
@@ -81,10 +83,10 @@ def add_token(arguments: argparse.Namespace) -> int:
         user=arguments.user,
         name=arguments.name,
         digest=drawn.digest,
-        created=_timestamp(now),
+        created=timestamp(now),
         permissions=tuple(right for right in PERMISSIONS if right in (arguments.right or USUAL)),
         projects=tuple(dict.fromkeys(arguments.project or ["*"])),
-        expires=_timestamp(now + timedelta(days=arguments.days)) if arguments.days else None,
+        expires=timestamp(now + timedelta(days=arguments.days)) if arguments.days else None,
     )
     with repository(arguments) as index:
         accounts = index.members.record(actor(), lambda held, event: held.add_token(token, event))
@@ -116,7 +118,7 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_described(token) for token in chosen], ensure_ascii=False, indent=2))
         return 0
-    now = _timestamp(datetime.now(timezone.utc))
+    now = times.now()
     rows = [
         (
             token.id,
@@ -150,7 +152,3 @@ def _described(token: Token) -> dict[str, Any]:
 
 def _until(token: Token) -> str:
     return f"until {token.expires[:10]}" if token.expires else "for ever"
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

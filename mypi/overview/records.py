@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from ..metadata import CoreMetadata
 from ..model import File, Project
 from ..model.releases import Release, newest
+from ..times import timestamp
 from .values import Summary, Upload
 
 UPLOADS = 10
@@ -118,8 +119,7 @@ def later(time: str, days: float) -> str:
     >>> later("2024-01-01T00:00:00.000000Z", 30)
     '2024-01-31T00:00:00.000000Z'
     """
-    moment = _moment(time) + timedelta(days=days)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return timestamp(_moment(time) + timedelta(days=days))
 
 
 def _requirement(text: str) -> Requirement | None:

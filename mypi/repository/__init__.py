@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from typing import IO
 
 from ..metadata import CoreMetadata
 from ..model import Actor, Event, File, Names, Project, Status
 from ..settings import Settings
 from ..store import Reader, Store, Truncated
+from ..times import timestamp
 from . import identity, keys
 from .carrying import Progress
 from .catalogue import Catalogue
@@ -239,7 +239,7 @@ class Repository:
         for name in self._sweeper.places():
             yield self._sweeper.sweep(
                 name,
-                removed_before=_timestamp(max(0, now - trash_days * 86400)),
+                removed_before=timestamp(max(0, now - trash_days * 86400)),
                 older_than=now - grace,
                 event=self._event(by),
                 dry_run=dry_run,
@@ -271,7 +271,7 @@ class Repository:
         With ``catch_up`` every document is sealed before it is copied, so that the index ends here. ``jobs`` projects
         are copied at a time. Raises SameStore; StoreError, after which a further copy goes on from there.
         """
-        sealed_at = _timestamp(self._clock()) if catch_up else None
+        sealed_at = timestamp(self._clock()) if catch_up else None
         move = Move(self._stores, target._stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
         return move.run()
 
@@ -287,18 +287,8 @@ class Repository:
         return keys.file(self._index, project.name, file.token, file.filename)
 
     def _event(self, by: Actor) -> Event:
-        return Event(at=_timestamp(self._clock()), did="", by=by.user, origin=by.origin, via=by.via)
+        return Event(at=timestamp(self._clock()), did="", by=by.user, origin=by.origin, via=by.via)
 
 
 def _owner(by: Actor) -> str | None:
     return by.user if by.owns else None
-
-
-def _timestamp(seconds: float) -> str:
-    """Write a time as RFC 3339 in UTC with microseconds: the one form that every client reads (A5.5).
-
-    >>> _timestamp(0)
-    '1970-01-01T00:00:00.000000Z'
-    """
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -18,6 +18,7 @@ from packaging.version import Version
 from ..model import Project
 from ..model.remote import RemotePage
 from ..policies import PREFIX, Policies, Term
+from ..times import timestamp
 from . import licences
 
 _DAY = 86400
@@ -238,5 +239,4 @@ def _seconds(time: str) -> float:
 
 
 def _time(seconds: float) -> str:
-    moment = datetime.fromtimestamp(min(seconds, _END), timezone.utc)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return timestamp(min(seconds, _END))

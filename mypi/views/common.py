@@ -37,5 +37,7 @@ def common(request: Request) -> dict[str, Any]:
         "who": who.user if who else None,
         "leaves": who is not None and who.session is not None,  # whom the server vouches for comes back at once
         "csrf": get_csrf_token(request) if who else None,
+        # Who is not known yet may be let in by the form.
+        "publishes": who is None or policy.may(request, request.root, "upload"),
         "administers": policy.may(request, request.root, "manage"),
     }

@@ -123,7 +123,8 @@ def _unknown(request: Request) -> Response:
     """Ask who it is: tools by a challenge, people by the form to log in."""
     if is_for_people(request) and request.method not in SAFE:
         # No challenge: a browser would ask for a user name and password, and they do nothing here.
-        return _answer(request, 403, "You are not logged in, or your session has ended; nothing was changed")
+        ended = "You are not logged in, or your session has ended; nothing was changed. Log in and send it again"
+        return _answer(request, 403, ended)
     if _in_browser(request) and request.method in SAFE and not request.authorization:
         return links.Redirect(links.login(request), 303)
     answer = _answer(request, 401, refusal(request))

@@ -83,6 +83,8 @@ DOORS: tuple[Door, ...] = (
     Door("ProjectPage", "+manage", "POST", "manage", "/project/{project}/+manage", people=True),
     Door("ReleasePage", "", "GET", "read", "/project/{project}/1.0/"),
     Door("FilePage", "", "GET", "read", "/project/{project}/1.0/{filename}/"),
+    Door("Explained", "", "GET", "read", "/+why/{project}"),
+    Door("Explained", "", "GET", "read", "/+why/{project}==1.0"),
     *(Door("Root", name, "GET", "read", f"/{name}") for name in ("+search", "+feed", "+log", "+trash")),
     Door("Root", "+upload", "GET", "upload", "/+upload"),
     Door("Root", "+upload", "POST", "upload", "/+upload", people=True),

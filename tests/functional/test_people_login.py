@@ -317,3 +317,10 @@ def test_on_a_sealed_index_the_browser_forgets_the_session(index, monkeypatch):
     monkeypatch.setattr(index.app.registry["mypi.policy"].sessions, "end", sealed)
     browser.post("/+logout")
     browser.get("/+account", status=303)
+
+
+def test_uploads_are_offered_to_whom_they_are_open_and_to_whoever_may_log_in(make_index):
+    made = make_index(upload="user:alice", manage="group:admins")
+    populate(made.repository)
+    offered = [">Upload<" in Browser(made, who).get("/").text for who in (None, ALICE, BOB)]
+    assert offered == [True, True, False]

@@ -10,11 +10,12 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ... import accounts
+from ... import accounts, times
 from ...accounts import AccountError, Hasher, Throttled
 from ...model import Accounts, Event, Missing, Token, User
 from ...resources import Root
 from ...rights import PERMISSIONS, pattern
+from ...times import timestamp
 from ..uploads import actor
 from .login import open_session
 from .pages import again, logged_in, needs_login, page, see_other
@@ -57,8 +58,8 @@ def _make_token(request: Request, user: str, typed: Typed) -> dict[str, Any]:
     if typed.errors:
         return {**_page(request), **again(request, typed)}
     drawn, now = accounts.fresh(), datetime.now(timezone.utc)
-    until = _timestamp(now + timedelta(days=int(expires))) if expires else None
-    token = Token(drawn.id, user, name, drawn.digest, _timestamp(now), permissions, projects, until)
+    until = timestamp(now + timedelta(days=int(expires))) if expires else None
+    token = Token(drawn.id, user, name, drawn.digest, timestamp(now), permissions, projects, until)
 
     def add(held: Accounts, event: Event) -> Accounts:
         others = [each for each in held.tokens_of(user) if each.id != token.id]
@@ -160,7 +161,7 @@ def _page(request: Request) -> dict[str, Any]:
     who = logged_in(request)
     user = who.user if who else ""
     held = request.repository.members.get()
-    now = _timestamp(datetime.now(timezone.utc))
+    now = times.now()
     tokens = [(token, token.expires is not None and token.expires <= now) for token in held.tokens_of(user)]
     groups = sorted(request.registry["mypi.policy"].users.groups(user))
     return page(
@@ -173,10 +174,6 @@ def _page(request: Request) -> dict[str, Any]:
         permissions=PERMISSIONS,
         expiries=EXPIRIES,
     )
-
-
-def _timestamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def includeme(config: Configurator) -> None:
