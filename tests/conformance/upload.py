@@ -43,4 +43,9 @@ UPLOAD = (
     Rule("B3 register", "CLIENT", "Registering is asked for credentials in the realm pypi, then succeeds."),
     Rule("B3 docs", "CLIENT", "Uploading documentation is read, and refused with a reason."),
     Rule("B3 names", "CLIENT", "sdists with older names and metadata are taken unless a rule refuses them."),
+    Rule(
+        "D3",
+        "PYPI",
+        "A build exchanges its identity token for one that publishes; without publishers there is a plain 404.",
+    ),
 )

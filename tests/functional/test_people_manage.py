@@ -261,14 +261,14 @@ def test_an_open_index_is_managed_by_everyone(make_index):
         ("not a requirement!", True),
     ],
 )
-def test_A7_who_pins_a_yanked_release_still_gets_it(index, requirement, still):
+def test_A7_yank_who_pins_the_release_still_gets_it(index, requirement, still):
     plan = Plan("yank", (project(index).files[WHEEL],))
     found = impact(project(index), plan, [Dependent("app", "app", "1.0", requirement, None)])
     assert found.dependents[0][1] is still
     assert (found.before, found.after) == ("1.1", "1.0")
 
 
-def test_A7_a_yanked_final_release_keeps_pip_from_pre_releases(index):
+def test_A7_yank_a_final_release_keeps_pip_from_pre_releases(index):
     index.publish(*wheel(version="2.0rc1"))
     plan = Plan("yank", tuple(file for file in project(index).files.values() if file.version != "2.0rc1"))
     found = impact(project(index), plan, [Dependent("app", "app", "1.0", "acme-lib>=1.1", None)])

@@ -115,7 +115,7 @@ def test_B2_refused_tells_why_wherever_the_client_looks(make_index, htpasswd, wh
 
 
 @pytest.mark.parametrize("how", ["__token__", "alice", "Bearer"])
-def test_B1_11_a_token_publishes_within_its_limits_and_stands_in_the_history(users, how):
+def test_B1_11_B2_token_publishes_within_its_limits_and_stands_in_the_history(users, how):
     text = add_token(users.repository, "alice", ["upload"], "acme-*")
     headers = bearer(text) if how == "Bearer" else basic(how, f"{text}\n")
     publish(users, headers)

@@ -392,7 +392,7 @@ def test_control_a_publisher_that_ignores_the_counter_is_caught(
     fresh_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The positive control: without the sweep counter an acknowledged upload is lost, and this is seen."""
-    monkeypatch.setattr(publishing, "_publishing", lambda file, name, sweeps, event: lambda p: p.publish(file, event))
+    monkeypatch.setattr(publishing, "_publishing", lambda file, name, sweeps, by: lambda p: p.publish(file, by[0]))
     with pytest.raises(AssertionError):
         come_between(fresh_store, "publish", "sweep")
 

@@ -94,7 +94,9 @@ def test_uv_publishes_from_a_gitlab(
     home.run(uv.find_uv_bin(), *words, *paths, env=given).succeeded()
 
     assert all(index.serves("tools-uv", path) for path in paths)
-    assert ":acme/tools/lib from 127.0.0.1" in index.command("show", "tools-uv")
+    assert ":acme/tools/lib with pipeline .gitlab-ci.yml@refs/tags/v1.0 from 127.0.0.1" in index.command(
+        "show", "tools-uv"
+    )
 
 
 def test_uv_says_why_a_build_may_not_publish(

@@ -7,6 +7,7 @@ import base64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyramid.authorization import Everyone
 from pyramid.request import Request
 from webob import Request as Blank
 
@@ -14,7 +15,7 @@ from mypi.accounts import StoreUsers, Throttle, Throttled, Users, credentials
 from mypi.accounts.credentials import Credentials, parse_basic
 from mypi.accounts.throttle import TRIES
 from mypi.resources import Root, SimpleProject
-from mypi.rights import Rights
+from mypi.rights import PERMISSIONS, Rights
 from mypi.security import COOKIE, Identity, Limited, Policy, acl, closed, is_for_people, project_of, refusal, visible
 from tests.accounts import PASSWORDS, add_group, add_token, add_users, basic, bearer, load, open_memory
 
@@ -468,3 +469,8 @@ def test_owners_upload_to_their_own_and_users_begin_what_there_is_not(make):
 
 def test_rights_without_patterns_are_those_of_the_index():
     assert Rights({"read": ("users",), "upload": ("users",), "manage": ("users",)}).on("read", "acme") == ("users",)
+
+
+def test_the_acl_of_a_project_ends_for_each_right_with_a_refusal_to_everybody(index):
+    entries = list(SimpleProject(Root(index.request()), "acme-lib").__acl__())
+    assert [entry[1:] for entry in entries if entry[0] == "Deny"] == [(Everyone, each) for each in PERMISSIONS]
