@@ -14,11 +14,11 @@ from pyramid.response import Response
 from .. import metadata
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
+from ..model.releases import Release, newest, releases
 from ..repository import Held, Repository
 from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
 from . import links
-from .releases import Release, newest, releases
 from .rendered import as_json, respond
 
 
