@@ -28,31 +28,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def repository(store: Store, clock: Clock) -> Iterator[Repository]:
-    made = Repository(store, store, settings(), clock=clock)
-    yield made
-    with made._closing:
-        pass  # the store is the fixture's to close
-
-
-@pytest.fixture
-def overview(repository: Repository) -> Overview:
-    return Overview(repository)
-
-
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page looks at the store again."""
-    monkeypatch.setattr(keeper, "INTERVAL", 0.0)
-    monkeypatch.setattr(keeper, "_SHARE", 0)
-
-
 def test_an_empty_index_is_complete_at_once(overview: Overview) -> None:
     assert not overview.complete
     assert overview.search("acme", everything) == ([], 0)
