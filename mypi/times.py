@@ -16,6 +16,16 @@ def timestamp(moment: float | datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment(text: str) -> datetime:
+    """Read a time back; one without a zone gets none. Raises ValueError.
+
+    >>> timestamp(moment("2026-01-31T12:00:00+01:00"))
+    '2026-01-31T11:00:00.000000Z'
+    """
+    # Python 3.10 does not read the Z.
+    return datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+
+
 def now() -> str:
     """Write the present time."""
     return timestamp(datetime.now(timezone.utc))

@@ -13,8 +13,8 @@ from pathlib import Path
 import bcrypt
 
 from .errors import AccountError
+from .passwords import NAME
 
-_USER = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
 _HASH = re.compile(rb"\$2[aby]\$(?:0[4-9]|1[0-7])\$[./A-Za-z0-9]{53}\Z")
 _LONGEST = 72
 """bcrypt reads no more bytes of a password; ``htpasswd -B`` cuts it there too, the library refuses instead."""
@@ -94,7 +94,7 @@ def set_password(path: str, user: str, password: str | None) -> None:
 
     Raises AccountError for a user name or password that cannot be taken, and for an unknown user to take out.
     """
-    if not _USER.match(user):
+    if not NAME.match(user):
         raise AccountError(f"{user!r} is no user name; use letters, digits and any of _ . @ + -")
     target = Path(path).resolve()
     lines = target.read_bytes().splitlines() if target.exists() else []

@@ -12,7 +12,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from .errors import AccountError
 
-_USER = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
+NAME = re.compile(r"[A-Za-z0-9_.@+-]{1,100}\Z")
+"""What a user or a group of ours may be called."""
+
 _LONGEST = 1000
 _AT_ONCE = threading.Semaphore(4)
 """Verifications at a time: each takes the memory of its hash, and guesses may come at any rate."""
@@ -47,7 +49,7 @@ class Hasher:
 
 def check_user(name: str) -> str:
     """Return the name of a user or group. Raises AccountError."""
-    if not _USER.match(name) or name == "__token__":
+    if not NAME.match(name) or name == "__token__":
         raise AccountError(f"{name!r} is no name of a user or group; use letters, digits and any of _ . @ + -")
     return name
 

@@ -9,10 +9,10 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Any
 
-from .. import rights
+from .. import rights, times
 from ..model import Event
 from ..repository import Damaged, Repository, in_threads
 from ..store import NotFound
@@ -68,8 +68,7 @@ def moment(text: str) -> str:
     ('2026-01-31T00:00:00.000000Z', '2026-01-31T11:00:00.000000Z')
     """
     try:
-        # Python 3.10 does not read the Z that the history is written with.
-        found = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+        found = times.moment(text)
         zoned = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
         return timestamp(zoned)
     except (ValueError, OverflowError) as exc:

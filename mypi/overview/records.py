@@ -6,14 +6,14 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from packaging.utils import canonicalize_name
 
 from ..metadata import CoreMetadata
 from ..model import File, Project
 from ..model.releases import Release, newest
-from ..times import timestamp
+from ..times import moment, timestamp
 from .values import Summary, Upload
 
 UPLOADS = 10
@@ -119,7 +119,7 @@ def later(time: str, days: float) -> str:
     >>> later("2024-01-01T00:00:00.000000Z", 30)
     '2024-01-31T00:00:00.000000Z'
     """
-    return timestamp(_moment(time) + timedelta(days=days))
+    return timestamp(moment(time) + timedelta(days=days))
 
 
 def _requirement(text: str) -> Requirement | None:
@@ -159,13 +159,9 @@ def _bursts(files: Iterable[File]) -> Iterable[list[File]]:
     done: list[list[File]] = []
     for file in files:
         burst = open_.get(file.version)
-        if burst and _moment(burst[-1].uploaded) - _moment(file.uploaded) <= _BURST:
+        if burst and moment(burst[-1].uploaded) - moment(file.uploaded) <= _BURST:
             burst.append(file)
         else:
             open_[file.version] = [file]
             done.append(open_[file.version])
     return done
-
-
-def _moment(time: str) -> datetime:
-    return datetime.fromisoformat(time.replace("Z", "+00:00"))

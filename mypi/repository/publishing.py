@@ -10,7 +10,6 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from packaging.version import Version
 
@@ -21,6 +20,7 @@ from ..metadata import CoreMetadata
 from ..model import Event, File, Project
 from ..settings import Settings
 from ..store import Store, StoreError, Unavailable
+from ..times import moment
 from . import keys
 from .catalogue import Catalogue
 from .documents import refuse_if_sealed
@@ -155,9 +155,7 @@ class Publisher:
 def _release(project: Project, artifact: Artifact) -> rules.Release:
     """Gather what some rules ask for: the files that the release has already."""
     files = [file for file in project.files.values() if Version(file.version) == artifact.filename.version]
-    return rules.Release(
-        tuple((names.filename(f.filename), datetime.fromisoformat(f.uploaded[:-1] + "+00:00")) for f in files)
-    )
+    return rules.Release(tuple((names.filename(f.filename), moment(f.uploaded)) for f in files))
 
 
 def _publishing(

@@ -14,13 +14,13 @@ from pyramid.response import Response
 from .. import metadata
 from ..metadata import CoreMetadata, MetadataError
 from ..model import File, Project
+from ..model.releases import Release, newest, releases
 from ..repository import Held, Repository
 from ..resources import JsonDocument, LegacyJson
 from ..store import NotFound, StoreError
 from ..upstream import Unknown
 from . import links
 from .offered import offered, refuse_release
-from .releases import Release, newest, releases
 from .rendered import as_json, respond
 
 

@@ -1,4 +1,4 @@
-"""What a ZODB store refuses in one process: a fork's copy of it, a folder packed beside it, a full cache."""
+"""What a ZODB store does in one process rarely: a fork's copy of it, a pack beside it, a full cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ZODB.MappingStorage import MappingStorage
 
-from mypi.backends.zodb import ZodbStore
+from mypi.backends.zodb import ZodbStore, opening
 from mypi.store import Full, Unavailable
 
 DOCUMENT = "indexes/main/acme.json"
@@ -58,3 +59,28 @@ def test_a_cache_without_room_is_unavailable_and_no_loss(folder: Path) -> None:
     assert not isinstance(caught.value, Full)
     store.add("files/a", io.BytesIO(b"x"), 1)
     store.close()
+
+
+def test_a_file_that_comes_during_a_pack_remembers_no_folder_as_durable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ZodbStore(path=str(folder))
+    store.add("files/a", io.BytesIO(b"x"), 1)
+    assert store._blobs._known
+    synced = []
+    monkeypatch.setattr(store._blobs, "_sync", lambda key, folder: synced.append(folder))
+    with store._blobs.packing():
+        for name in ("files/b", "files/c"):
+            synced.clear()
+            store.add(name, io.BytesIO(b"x"), 1)
+            assert synced[-1] == store._blobs._base
+        assert store._blobs._known is None
+    assert store._blobs._known == set()
+    store.close()
+
+
+def test_a_storage_that_makes_no_database_is_closed() -> None:
+    storage = MappingStorage()
+    with pytest.raises(TypeError):
+        opening.database(storage, {"cache_size": "many"})
+    assert not storage.opened()

@@ -77,7 +77,7 @@ def test_requests_fail_while_the_server_is_away_and_recover(served: Served) -> N
         began = time.monotonic()
         with pytest.raises(Unavailable, match=r"does not answer .*; is its server up"):
             call()
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 30
     served.server.start()
     assert recovered(lambda: store.read(DOCUMENT)) == (b"1", tag)
     add(store, FILE + ".metadata")
@@ -98,7 +98,7 @@ def test_a_server_that_holds_the_connection_and_answers_nothing_is_no_hang(
             began = time.monotonic()
             with pytest.raises(Unavailable, match=r"does not answer \((nothing within|.*timeout).*; is its server up"):
                 store.read(DOCUMENT)
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 30
     assert recovered(lambda: store.read(DOCUMENT)) == (b"1", tag)
     store.close()
 
@@ -110,7 +110,7 @@ def test_a_server_that_is_away_at_the_start_is_told_soon(served: Served) -> None
         Unavailable, match=r"the ZEO server does not answer; start it|Connection refused; is PostgreSQL"
     ):
         served.opened()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 def test_store_closes_although_its_server_is_gone(served: Served) -> None:
@@ -181,14 +181,14 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_under_load(serve
             began = time.monotonic()
             before = [writer.acknowledged for writer in writers]
             wait_for(lambda: all(w.acknowledged > b for w, b in zip(writers, before, strict=True)))  # noqa: B023
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 30
     finally:
         done.set()
         for writer in writers:
             writer.join(30)
     assert [writer.trouble for writer in writers] == [None] * len(writers)
     assert sum(writer.unavailable for writer in writers)
-    assert max(writer.slowest for writer in writers) < 10
+    assert max(writer.slowest for writer in writers) < 30
     for writer in writers:
         assert int(store.read(writer.key)[0]) >= writer.acknowledged
         listed = {entry.key for entry in store.list(writer.prefix)}

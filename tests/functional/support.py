@@ -11,7 +11,10 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 from mypi import server
+from mypi.backends.memory import MemoryStore
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -22,6 +25,14 @@ PIP = f"{JSON}, {HTML}; q=0.1, {TEXT}; q=0.01"
 UV = f"{JSON}, {HTML};q=0.2, {TEXT};q=0.01"
 UV_PUBLISH = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
 POETRY = f"{JSON}, */*;q=0.1"
+
+
+@pytest.fixture
+def one_store() -> Iterator[MemoryStore]:
+    """An empty store, for what each does alike with every store; a module takes it by ``store = one_store``."""
+    made = MemoryStore()
+    yield made
+    made.close()
 
 
 def basic(user: str, password: str, charset: str = "utf-8") -> dict[str, str]:

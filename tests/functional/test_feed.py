@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from mypi.overview import Upload
-from mypi.store import Store
 from mypi.views import feed
-from tests import builders, stores
-from tests.functional.support import basic
+from tests import builders
+from tests.functional.support import basic, one_store
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """The feed is drawn from the overview, which is tested on each store."""
-    made = stores.make("memory", tmp_path)
-    yield made
-    made.close()
+store = one_store
+"""The feed is drawn from the overview, which is tested on each store."""
 
 
 def text(element: ET.Element, tag: str) -> str:

@@ -12,7 +12,7 @@ from mypi.model import Actor
 from mypi.views.looking import Inside
 from tests import attested, stores
 from tests.builders import sdist, wheel
-from tests.functional.support import BROWSER, Anchors, path_of
+from tests.functional.support import BROWSER, Anchors, one_store, path_of
 
 ACTOR = Actor("tester", "test")
 PEOPLE = {"Accept": BROWSER}
@@ -20,12 +20,8 @@ NAME, CONTENT = wheel()
 PAGE = f"/project/acme-lib/1.0/{NAME}/"
 
 
-@pytest.fixture
-def store(tmp_path):
-    """The pages ask a store for nothing that is not tested on each: one of them suffices."""
-    made = stores.make("memory", tmp_path)
-    yield made
-    made.close()
+store = one_store
+"""The pages ask a store for nothing that is not tested on each: one of them suffices."""
 
 
 def described(**fields):

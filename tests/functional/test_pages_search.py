@@ -6,21 +6,16 @@ import pytest
 
 from mypi.model import Actor
 from mypi.overview import Overview
-from tests import stores
 from tests.builders import sdist, wheel
-from tests.functional.support import BROWSER, Anchors, path_of
+from tests.functional.support import BROWSER, Anchors, one_store, path_of
 
 ACTOR = Actor("tester", "test")
 PEOPLE = {"Accept": BROWSER}
 SCRIPT = {"Accept": "application/json"}
 
 
-@pytest.fixture
-def store(tmp_path):
-    """The search asks a store for nothing that is not tested on each."""
-    made = stores.make("memory", tmp_path)
-    yield made
-    made.close()
+store = one_store
+"""The search asks a store for nothing that is not tested on each."""
 
 
 @pytest.fixture

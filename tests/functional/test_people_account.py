@@ -8,22 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from mypi.backends.memory import MemoryStore
 from mypi.views.people.account import MOST_TOKENS
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, COMMAND, Browser, populate
-from tests.functional.support import BROWSER, basic
+from tests.functional.support import BROWSER, basic, one_store
 
 TOKEN = [("action", "token"), ("name", "ci"), ("permission", "upload"), ("expires", "90"), ("projects", "Acme_* other")]
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

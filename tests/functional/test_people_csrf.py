@@ -6,23 +6,18 @@ import re
 
 import pytest
 
-from mypi.backends.memory import MemoryStore
 from mypi.store import Unavailable
 from mypi.views.people.typed import MOST, Typed
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, Browser, populate
-from tests.functional.support import BROWSER
+from tests.functional.support import BROWSER, one_store
 
 STALE = "This form is too old"
 ADD = {"action": "add", "name": "dave", "password": "long enough"}
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mypi.backends.memory import MemoryStore
 from mypi.model import Actor
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, Browser, populate
+from tests.functional.support import one_store
 
 NAME = wheel()[0]
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

@@ -10,22 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mypi.accounts import AccountError
-from mypi.backends.memory import MemoryStore
 from mypi.repository import Moved
 from mypi.views.people.login import way
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, COMMAND, Browser, populate
-from tests.functional.support import basic
+from tests.functional.support import basic, one_store
 
 ENDED = "session has ended"
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

@@ -6,23 +6,19 @@ import re
 
 import pytest
 
-from mypi.backends.memory import MemoryStore
 from mypi.model import Actor, Project
 from mypi.overview import Dependent
 from mypi.views.people.plans import Plan, impact
 from tests.builders import wheel
 from tests.functional.people import ALICE, BOB, Browser, populate
+from tests.functional.support import one_store
 
 HOSTILE = "<script>alert(1)</script>"
 PATH = "/project/acme-lib/+manage"
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

