@@ -8,6 +8,7 @@ import pytest
 
 from tests.services import CREDENTIALS
 from tests.system.interpreters import MISSING_PYTHON
+from tests.tally import pytest_terminal_summary, tally  # noqa: F401 - a hook and a fixture
 
 pytest.register_assert_rewrite("mypi.testing")
 
