@@ -169,6 +169,14 @@ def test_mypy_finds_nothing() -> None:
     _run("mypy")
 
 
+def test_each_of_the_ten_promises_has_a_test_and_a_control_that_shows_that_it_can_fail() -> None:
+    tree = ast.parse((ROOT / "tests" / "test_promises.py").read_text(encoding="utf-8"))
+    tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    for number in range(1, 11):
+        assert any(name.startswith(f"test_promise_{number}_") for name in tests), f"no test of promise {number}"
+        assert any(name.startswith(f"test_control_of_promise_{number}_") for name in tests), f"no control: {number}"
+
+
 def test_documents_build_without_a_warning(tmp_path: Path) -> None:
     if not (ROOT / "docs" / "conf.py").exists():
         pytest.skip("docs/conf.py is not written yet")
