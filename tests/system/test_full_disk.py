@@ -178,3 +178,24 @@ def test_operator_makes_room_on_a_full_disk(disk: Disk) -> None:
     assert swept.returncode == 0, swept
     assert disk.server.upload(refused).status == 200
     check_whole(disk, [*taken[3:], refused])
+
+
+def remount(folder: Path, way: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{way}", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("disk", ["ext4"], indirect=True)
+def test_disk_that_becomes_read_only_is_told_and_recovers_without_a_restart(disk: Disk) -> None:
+    """As the kernel remounts a disk on which it met an error."""
+    kept, refused = wheel("acme-lib", "1.0"), wheel("acme-lib", "2.0")
+    assert disk.server.upload(kept).status == 200
+    remount(disk.folder, "ro")
+    for package in (refused, wheel("acme-fresh")):
+        answer = disk.server.upload(package)
+        assert answer.status == 503, answer
+        assert int(answer.headers["Retry-After"]) > 0
+    check_whole(disk, [kept])
+    assert processes.mypi(disk.ini, "verify").returncode == 0
+    remount(disk.folder, "rw")
+    assert disk.server.upload(refused).status == 200
+    check_whole(disk, [kept, refused])
