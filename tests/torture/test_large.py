@@ -1,4 +1,4 @@
-"""Files of 2 GB up and down, four at a time: memory stays where it is, and the temporary disk within twice the files."""
+"""Files of 2 GB up and down, four at a time: memory stays where it is, and the temporary disk below twice the files."""
 
 from __future__ import annotations
 
