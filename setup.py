@@ -48,6 +48,7 @@ TEST = [
     *ZEO,
     *POSTGRESQL,
     "axe-playwright-python>=0.1.8",
+    "bandit>=1.8",
     "coverage>=7.6",
     "granian>=2.0",
     "gunicorn>=23.0",

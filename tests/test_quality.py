@@ -165,6 +165,10 @@ def test_ruff_would_format_nothing_otherwise() -> None:
     _run("ruff", "format", "--check", "--no-cache")
 
 
+def test_bandit_finds_nothing() -> None:
+    _run("bandit", "-q", "-ll", "-c", "pyproject.toml", "-r", "mypi", "backends", "client")
+
+
 def test_mypy_finds_nothing() -> None:
     _run("mypy")
 
