@@ -18,7 +18,12 @@ class Tally:
 
     def add(self, what: str, number: int = 1) -> None:
         """Count something, such as archives that were read."""
-        self._kept.append((_MARK + what, number))
+        name = _MARK + what
+        at = next((at for at, (known, _) in enumerate(self._kept) if known == name), None)
+        if at is None:
+            self._kept.append((name, number))
+        else:
+            self._kept[at] = (name, int(str(self._kept[at][1])) + number)
 
     def most(self, what: str, number: float, unit: str) -> None:
         """Note a measurement, such as a peak of memory; of several the largest is shown."""

@@ -35,6 +35,7 @@ from tests.repository.shorthand import (
     submission,
     sweep,
 )
+from tests.tally import Tally
 
 
 class Killed(BaseException):
@@ -178,7 +179,7 @@ def failed_at_each(
 @pytest.mark.parametrize("kind, error", CASES, indirect=["kind"])
 @pytest.mark.parametrize("story", sorted(STORIES))
 def test_after_a_fault_nothing_lies_and_a_retry_makes_it_so(
-    fresh_store: Callable[[], Store], kind: str, story: str, error: str
+    fresh_store: Callable[[], Store], kind: str, story: str, error: str, tally: Tally
 ) -> None:
     _, act, so = STORIES[story]
     tried = 0
@@ -200,6 +201,7 @@ def test_after_a_fault_nothing_lies_and_a_retry_makes_it_so(
         named = {file.token for file in repository.project("acme-lib").value.files.values()}
         assert {entry.key.split("/")[3] for entry in store.list("files/")} <= named
     assert tried >= 2
+    tally.add(f"crash points of the store, {kind}", tried)
 
 
 def test_a_fault_while_bytes_are_added_leaves_nothing_of_them(fresh_store: Callable[[], Store]) -> None:

@@ -1,6 +1,6 @@
 """A repository and a plain dictionary, driven side by side by hypothesis: they must never disagree.
 
-200 examples of 50 steps in memory; fewer where a call takes longer; all of them everywhere with MYPI_TORTURE.
+200 examples of 50 steps in memory; fewer where a call takes longer; more of them everywhere with MYPI_TORTURE.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tests import builders, stores
 from tests.repository.shorthand import (
     ALICE,
     DAY,
+    TORTURE,
     Clock,
     content,
     entries,
@@ -44,6 +45,7 @@ from tests.repository.shorthand import (
     settings,
     submission,
 )
+from tests.tally import Tally
 
 PROJECTS = ("acme-lib", "other")
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -262,12 +264,15 @@ class RepositoryMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("kind", sorted(stores.STORES))
-def test_repository_and_dictionary_never_disagree(kind: str) -> None:
+def test_repository_and_dictionary_never_disagree(kind: str, tally: Tally) -> None:
+    examples = 40 if TORTURE and kind not in ("memory", "filesystem") else None
+    examples = examples or scaled(kind, memory=200, filesystem=60, slower=20, torture=200)
+    tally.add(f"random lives of an index, {kind}", examples)
     machine = type("Machine", (RepositoryMachine,), {"kind": kind})
     run_state_machine_as_test(
         machine,
         settings=limits(
-            max_examples=scaled(kind, memory=200, filesystem=60, slower=20, torture=200),
+            max_examples=examples,
             stateful_step_count=scaled(kind, memory=50, filesystem=50, slower=30, torture=50),
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -25,6 +25,7 @@ from tests.repository.shorthand import (
     settings,
     sweep,
 )
+from tests.tally import Tally
 
 Damage = Callable[[bytes], bytes]
 
@@ -71,7 +72,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("damage", sorted(DAMAGES))
 def test_every_file_and_sidecar_that_is_damaged_is_named_and_nothing_else(
-    store: Store, filled: Repository, damage: str
+    store: Store, filled: Repository, damage: str, tally: Tally
 ) -> None:
     change, problem = DAMAGES[damage]
     files = entries(store, "files/")
@@ -84,6 +85,7 @@ def test_every_file_and_sidecar_that_is_damaged_is_named_and_nothing_else(
         assert finding.problem
         assert finding.problem.startswith(problem)
         put(store, entry.key, whole)
+        tally.add("cases of bit rot, each named")
     assert not problems(filled)
 
 

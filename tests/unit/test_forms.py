@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mypi.forms import Form, FormError, Limits, TooLarge, absent, parse
 from tests import wire
+from tests.tally import Tally
 
 BOUNDARY = "frontier"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -537,7 +538,7 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_mutated_bodies_give_a_form_or_a_form_error() -> None:
+def test_mutated_bodies_give_a_form_or_a_form_error(tally: Tally) -> None:
     captures = [wire.load(name) for name in wire.names()]
     chance = random.Random(20261123)
 
@@ -555,6 +556,7 @@ def test_mutated_bodies_give_a_form_or_a_form_error() -> None:
             assert exc.status in {400, 413}
         assert spools.all_closed
         assert time.process_time() - start < 2
+        tally.add("bodies mutated")
 
 
 @settings(max_examples=2000 if TORTURE else 150, deadline=None)

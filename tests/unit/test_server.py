@@ -19,6 +19,7 @@ from mypi.server import listener, options
 from mypi.server.listener import CannotListen, adjust, bind, exempt, room
 from mypi.server.logs import Sparse, quieten
 from mypi.server.parser import Parser, Refusal
+from tests.tally import Tally
 
 UPLOADS = SimpleNamespace(
     registry={
@@ -341,7 +342,7 @@ def test_full_disk_is_answered_507(monkeypatch: pytest.MonkeyPatch) -> None:
     request.close()
 
 
-def test_mutated_requests_are_read_or_refused() -> None:
+def test_mutated_requests_are_read_or_refused(tally: Tally) -> None:
     heads = [
         b"POST /legacy/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n",
         b"POST /legacy/?a=b HTTP/1.1\r\nHost: a:1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
@@ -361,6 +362,7 @@ def test_mutated_requests_are_read_or_refused() -> None:
             rest = rest[request.received(rest[:step]) :]
         assert request.error is None or 400 <= request.error.code < 500 or request.error.code == 501
         request.close()
+        tally.add("requests mutated")
 
 
 # Listening

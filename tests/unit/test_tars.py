@@ -17,6 +17,7 @@ from mypi.archives import ArchiveError, Limits
 from mypi.archives.tars import Member, TarArchive
 from tests import builders
 from tests.builders import long_name, pax, tar_file, tar_header, tar_member
+from tests.tally import Tally
 
 TORTURE = int(os.environ.get("MYPI_TORTURE", "1"))
 GNU, OLD = b"ustar  \0", bytes(8)
@@ -256,8 +257,9 @@ def repaired(data: bytearray) -> bytes:
 
 
 @settings(max_examples=1_000 * TORTURE, deadline=2_000, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.sampled_from(range(len(SAMPLES))), CHANGES, st.booleans())
-def test_a_mutated_archive_is_read_or_refused(sample, changes, fix):
+@given(sample=st.sampled_from(range(len(SAMPLES))), changes=CHANGES, fix=st.booleans())
+def test_a_mutated_archive_is_read_or_refused(tally: Tally, sample, changes, fix):
+    tally.add("archives mutated")
     raw = bytearray(SAMPLES[sample])
     for place, fresh in changes:
         raw[place % len(raw) : place % len(raw) + len(fresh)] = fresh

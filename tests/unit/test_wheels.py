@@ -17,6 +17,7 @@ from mypi.archives import Limits
 from mypi.artifacts import RELAXABLE, Artifact, ArtifactError, inspect, record
 from tests import builders
 from tests.builders import Entry, record_row
+from tests.tally import Tally
 
 TORTURE = int(os.environ.get("MYPI_TORTURE", "1"))
 INFO = "acme_lib-1.0.dist-info/"
@@ -203,8 +204,9 @@ WHEEL, SDIST, ZIP = builders.wheel(), builders.sdist(), builders.sdist(ending=".
 
 
 @settings(max_examples=600 * TORTURE, deadline=2_000, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.sampled_from(range(3)), CHANGES, st.sampled_from([frozenset(), ALL]))
-def test_a_mutated_artifact_is_inspected_or_refused(which, changes, allow):
+@given(which=st.sampled_from(range(3)), changes=CHANGES, allow=st.sampled_from([frozenset(), ALL]))
+def test_a_mutated_artifact_is_inspected_or_refused(tally: Tally, which, changes, allow):
+    tally.add("archives mutated")
     name, data = (WHEEL, SDIST, ZIP)[which]
     raw = bytearray(data)
     for place, fresh in changes:

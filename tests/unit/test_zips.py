@@ -16,6 +16,7 @@ from mypi.archives import ArchiveError, Limits
 from mypi.archives.zips import ZipArchive
 from tests import builders
 from tests.builders import Entry
+from tests.tally import Tally
 
 TORTURE = int(os.environ.get("MYPI_TORTURE", "1"))
 FULL = 0xFFFFFFFF
@@ -141,9 +142,10 @@ CHANGES = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 8), st.binar
 
 
 @settings(max_examples=1_000 * TORTURE, deadline=2_000, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.sampled_from(range(len(SAMPLES))), CHANGES, st.booleans())
-@example(0, [(0, 0, b"")], True)
-def test_a_mutated_archive_is_read_or_refused(sample, changes, descriptors):
+@given(sample=st.sampled_from(range(len(SAMPLES))), changes=CHANGES, descriptors=st.booleans())
+@example(sample=0, changes=[(0, 0, b"")], descriptors=True)
+def test_a_mutated_archive_is_read_or_refused(tally: Tally, sample, changes, descriptors):
+    tally.add("archives mutated")
     data = SAMPLES[sample]
     try:
         read = contents(mutate(data, changes), descriptors=descriptors)
