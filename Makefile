@@ -12,8 +12,23 @@ serve: .venv/.mypi  ## run the index on http://127.0.0.1:6543, uploads open to e
 test: .venv/.mypi-test  ## run everything that CI runs
 	.venv/bin/python -m pytest --cov -n 2 --dist loadfile
 
-torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
-	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/repository tests/system/test_kill.py
+# The longest first: each worker takes one file after the other.
+TORTURE = $(addprefix tests/,system/test_kill.py repository/test_state_machine.py torture/test_large.py \
+    torture/test_outages.py torture/test_power.py functional/test_no_500.py repository/test_faults.py \
+    torture/test_backup.py torture/test_crowds.py torture/test_gone.py torture/test_restarts.py system/test_nodes.py \
+    repository/test_linear.py repository/test_concurrency.py unit/test_wheels.py unit/test_tars.py unit/test_zips.py \
+    unit/test_hostile_zips.py unit/test_differential.py unit/test_forms.py unit/test_server.py \
+    system/test_full_disk.py backends/test_crashes.py backends/test_power_loss.py backends/test_disks.py \
+    backends/test_failing_disk.py backends/test_zodb_outages.py backends/test_s3_faults.py system/test_memory.py \
+    system/test_server_hardening.py repository/test_verify.py repository/test_clock.py test_promises.py)
+
+torture: .venv/.mypi-test  ## break it at length, in half an hour: kills, faults, crowds, fuzz; ends with a table
+	MYPI_TORTURE=20 MYPI_KILLS=100 .venv/bin/python -m pytest --timeout 1800 -n 2 --dist loadfile \
+	    --no-loadscope-reorder $(TORTURE)
+
+audit: .venv/.mypi-test  ## ask for known weaknesses of what mypi depends on; needs the internet
+	.venv/bin/python -m pip install -q pip-audit
+	.venv/bin/python -m pip_audit --skip-editable
 
 clients: .venv/.mypi-test  ## run every client of every age that this machine can run, and write docs/clients-*.rst
 	MYPI_CLIENTS_ALL=1 MYPI_CLIENTS_PAGE=docs/clients-seen.rst .venv/bin/python -m pytest tests/system/test_publish.py \
@@ -44,4 +59,4 @@ clean:  ## remove what was made; var/, where packages are kept, stays
 	.venv/bin/python -m pip install -e '.[test$(if $(MYPI_NO_SKIPS),$(comma)ldap)]'
 	@touch $@ .venv/.mypi
 
-.PHONY: help serve test torture clients docs clean
+.PHONY: help serve test torture audit clients docs clean
