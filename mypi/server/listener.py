@@ -24,6 +24,7 @@ from mypi.options import SettingError
 from mypi.server.channel import Channel
 from mypi.server.options import Rules
 from mypi.server.peers import judging, knowing
+from mypi.server.sockets import Sockets
 
 log = logging.getLogger(__name__)
 crowd = logging.getLogger("mypi.server.crowd")  # made sparse, because an attacker writes it
@@ -31,6 +32,9 @@ crowd = logging.getLogger("mypi.server.crowd")  # made sparse, because an attack
 # Descriptors besides those of connections: store, logs, listeners; and what one connection may hold: its socket, its
 # body, the file that it sends.
 _SPARE, _EACH = 64, 3
+
+_AT_ONCE = 64
+"""Connections that are accepted in one round of the loop."""
 
 
 class CannotListen(OSError):
@@ -79,11 +83,13 @@ class _Guarded:
                 channel.turn_away()
 
     def handle_accept(self) -> None:
-        """Accept one connection."""
-        before = set(self.active_channels)
-        super().handle_accept()  # type: ignore[misc]  # of waitress' listener, which stands behind in the order
-        for number in self.active_channels.keys() - before:
-            self.add(self.active_channels[number])
+        """Accept who waits; not without end, for the others wait too."""
+        for _ in range(_AT_ONCE):
+            before = len(self.active_channels)
+            super().handle_accept()  # type: ignore[misc]  # of waitress' listener, which stands behind in the order
+            if len(self.active_channels) == before:
+                return
+            self.add(next(reversed(self.active_channels.values())))
 
     def tend(self, now: float, *, stopping: bool) -> int:
         """Close what is overdue, and when stopping what is idle; return the number of busy connections."""
@@ -175,7 +181,7 @@ class Service:
 
     def __init__(self, app: Any, adj: Any, bound: list[tuple[Any, socket.socket]]) -> None:
         self._adj = adj
-        self._map: dict[int, Any] = {}
+        self._map = Sockets(use_poll=adj.asyncore_use_poll)
         self._stop_by: float | None = None
         self._ended = False
         self._dispatcher = ThreadedTaskDispatcher()
@@ -205,11 +211,12 @@ class Service:
         rules: Rules = self._adj.rules
         next_look = 0.0
         while True:
-            wasyncore.loop(timeout=rules.tick, use_poll=self._adj.asyncore_use_poll, map=self._map, count=1)
+            self._map.wait(rules.tick)
             now, stop_by = time.monotonic(), self._stop_by
             if now < next_look and stop_by is None:
                 continue
             next_look = now + rules.tick
+            self._map.ask_all()
             if stop_by is not None:
                 self._stop_listening()
             busy = sum(each.tend(now, stopping=stop_by is not None) for each in self.listeners)
@@ -244,4 +251,4 @@ class Service:
         for each in list(self._map.values()):
             with suppress(OSError):
                 each.close()
-        self._map.clear()
+        self._map.close()

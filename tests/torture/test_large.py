@@ -6,7 +6,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partialmethod
 from pathlib import Path
+
+import pytest
 
 from tests.system import processes
 from tests.system.processes import MIB, Server, write_wheel
@@ -40,7 +43,11 @@ class Disk(threading.Thread):
         return sum(found.values())
 
 
-def test_memory_and_disk_are_bounded_with_four_large_files_at_a_time(tmp_path: Path, tally: Tally) -> None:
+def test_memory_and_disk_are_bounded_with_four_large_files_at_a_time(
+    tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From the last byte to the answer the server reads the whole archive.
+    monkeypatch.setattr(Server, "connect", partialmethod(Server.connect, timeout=900))
     ini = processes.ini(tmp_path, processes.free_port(), upload_limit="3 GiB", unpacked_limit="4 GiB")
     small, large = tmp_path / "tiny-1.0-py3-none-any.whl", []
     write_wheel(small, "tiny", "1.0", MIB)
