@@ -19,7 +19,7 @@ from ..store import NotFound, Reader, StoreError
 from ..upstream import Busy, Bytes, Upstream
 from .caching import is_known
 from .links import Redirect
-from .offered import live_file, offered
+from .offered import live_file, offered, refuse_damaged
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -131,6 +131,7 @@ def _sidecar(context: FileResource, request: Request, project: Project, found: F
     etag = found.sidecars.get(context.sidecar)
     if etag is None:
         raise HTTPNotFound(f"{context.filename} was published without {context.sidecar}")
+    refuse_damaged(found, context.sidecar)
     data = beside(request, project, found, context.sidecar)
     return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
 

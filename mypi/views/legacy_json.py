@@ -84,7 +84,7 @@ def _release(project: Project, context: JsonDocument) -> Release:
 
 def _core(repository: Repository, project: Project, release: Release) -> CoreMetadata:
     """Read what a file of the release says about it: a wheel before an sdist, whose dependencies may be dynamic."""
-    described = [file for file in release.files if file.metadata]
+    described = [file for file in release.files if file.described]
     if not described:
         summary = project.releases.get(release.text) or None
         name = cast(NormalizedName, project.name)

@@ -7,7 +7,7 @@ from functools import partial
 from packaging.version import Version
 from pyramid.request import Request
 
-from ..model import File, Project
+from ..model import File, Project, Withdrawn
 from ..repository import Held
 from ..upstream import Screen
 from ..upstream.screen import metadata_of
@@ -20,15 +20,27 @@ def offered(request: Request, name: str) -> Held[Project]:
 
 
 def live_file(request: Request, project: Project, filename: str) -> File:
-    """Return a file that is on offer, of a project that ``offered`` gave. Raises Missing, HiddenByPolicy."""
+    """Return a file that is on offer, of a project that ``offered`` gave.
+
+    Raises Missing, Withdrawn, HiddenByPolicy.
+    """
     if request.screen.rules.ours and filename not in project.files:
         whole: Project = request.repository.project(project.name).value
         refuse(request, whole, [whole.live_file(filename)])
     return project.live_file(filename)
 
 
+def refuse_damaged(file: File, ending: str) -> None:
+    """Refuse what was found damaged beside a file that is whole. Raises Withdrawn."""
+    if not file.is_whole(ending):
+        raise Withdrawn(f"{file.filename}{ending} was found damaged in this index: restore it from a backup")
+
+
 def refuse_release(request: Request, project: Project, version: Version) -> None:
-    """Say why a version is not on offer, if the policy hides it. Raises HiddenByPolicy."""
+    """Say why a version is not on offer, if the policy hides it or it is damaged. Raises HiddenByPolicy, Withdrawn."""
+    for file in project.withdrawn:
+        if Version(file.version) == version:
+            project.live_file(file.filename)
     if request.screen.rules.ours:
         whole: Project = request.repository.project(project.name).value
         refuse(request, whole, [file for file in whole.live if Version(file.version) == version])
