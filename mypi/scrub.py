@@ -20,7 +20,7 @@ from typing import Literal
 from .model import Actor
 from .repository import Damaged, Finding, Moved, Repository
 from .settings import Settings
-from .store import NotFound, StoreError
+from .store import Full, NotFound, Sealed, StoreError
 from .times import timestamp
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ EVERY = 86400.0
 
 FIRST = 600.0
 """Seconds within which the first round begins, so that not all processes of a restart begin together."""
+
+OPENING = 4096
+"""Bytes for which each object counts besides its own, so that many small ones do not keep the store busy."""
 
 PAUSE = 60.0
 """Seconds for which a store that cannot be read is left alone."""
@@ -116,9 +119,12 @@ class Scrub:
             self._wait(random.uniform(0, self._first))  # noqa: S311 - spreads processes
             while True:
                 began = time.monotonic()
-                self.round()
+                try:
+                    self.round()
+                except Exception:  # whatever it is, the server and its pages go on, and the next round may do better
+                    log.exception("scrub: the round ended before it was through")
                 self._set(state="waiting")
-                self._wait(max(0.0, began + self._every - time.monotonic()))
+                self._wait(began + self._every - time.monotonic())
         except _Stopped:
             self._set(state="off")
 
@@ -159,6 +165,7 @@ class Scrub:
     def _project(self, name: str) -> list[str]:
         try:
             for finding in self._repository.mender.check(name, self._pace):
+                self._rest(OPENING)
                 self._set(objects=self.state.objects + 1)
                 self._judge(finding)
             wrong = ""
@@ -185,7 +192,7 @@ class Scrub:
     def _withdraw(self, finding: Finding) -> None:
         try:
             why = self._repository.mender.withdraw(finding, self._repository.event(ACTOR))
-        except Moved as exc:  # for as long as the index is sealed
+        except (Moved, Full, Sealed) as exc:  # reads go on
             self._count()
             why = f"cannot be marked: {exc}"
         if why:
@@ -199,8 +206,12 @@ class Scrub:
         self._set(found=found, damaged=max(found, self.state.damaged))
 
     def _pace(self, size: int) -> None:
-        """Wait as long as the bytes that were read should have taken; a slow read leaves nothing to catch up."""
+        """Count the bytes that were read, and wait for as long as they should have taken."""
         self._set(size=self.state.size + size)
+        self._rest(size)
+
+    def _rest(self, size: int) -> None:
+        """Wait for as long as so many bytes should take; after a slow read there is at most a second to catch up."""
         self._due = max(self._due, time.monotonic() - 1) + size / self._rate
         self._wait(self._due - time.monotonic())
 

@@ -6,7 +6,7 @@ import io
 import secrets
 
 from ..model import Names, Project
-from ..store import NotFound, Store, StoreError, Unavailable
+from ..store import Store, StoreError, Unavailable
 from . import keys
 from .catalogue import Catalogue
 from .reading import Damaged, stamped
@@ -57,10 +57,7 @@ class Listing:
     def _replace(self, names: Names) -> str:
         """Keep what is there aside, and put the names in its place."""
         store, key = self._catalogue.store, keys.index(self._catalogue.index)
-        try:
-            data, tag = store.read(key)
-        except NotFound:
-            return ""
+        data, tag = store.read(key)
         aside = keys.aside(key)
         store.add(aside, io.BytesIO(data), len(data))
         store.swap(key, stamped(names.revised(secrets.token_hex(8)).dump()), tag)

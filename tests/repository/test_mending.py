@@ -270,6 +270,7 @@ def test_an_upload_heals_all_that_it_brings(store: Store, filled: Repository) ->
     assert file_of(filled).damage and set(file_of(filled).damage or {}) == set(ENDINGS)
     publish(filled, signature=b"another signature")
     assert set(file_of(filled).damage or {}) == {".asc", ".provenance"}
+    filled.catalogue.edit_known("acme-lib", lambda p: p.mend(WHEEL, {"": "0" * 16}, filled.event(ALICE)))
     publish(filled, signature=SIGNATURE)
     assert set(file_of(filled).damage or {}) == {".provenance"}
     publish(filled, signature=SIGNATURE)
@@ -281,6 +282,12 @@ def test_metadata_comes_back_with_the_file_that_it_was_read_from(store: Store, f
     filled.publish(submission(*package()), ALICE)
     assert not problems(filled)
     assert file_of(filled).core_metadata
+
+
+def test_metadata_of_a_file_that_is_gone_is_marked(store: Store, filled: Repository) -> None:
+    rot(store, key_of(filled), "deleted")
+    rotten_and_repaired(store, filled, ".metadata")
+    assert set(file_of(filled).damage or {}) == {"", ".metadata"}
 
 
 def test_metadata_of_what_no_longer_reads_as_an_archive_is_marked(
@@ -536,7 +543,7 @@ def test_a_document_that_cannot_be_read_after_a_finding_hides_it_not(store: Stor
 def test_the_names_are_made_again_and_what_was_there_is_kept(store: Store, filled: Repository, data: bytes) -> None:
     put(store, "indexes/main/other.json", b"{")
     store.add("files/main/lost/0123456789abcdef/lost-1.0.zip", io.BytesIO(b"x"), 1)
-    store.add("files/strange", io.BytesIO(b"x"), 1)
+    store.add("files/main/strange", io.BytesIO(b"x"), 1)
     store.swap("indexes/main/blank.json", b'{"name":"blank","display":"blank","files":{},"history":[]}', None)
     put(store, "indexes/main.json", data)
     done = [each for each in repair(filled) if each.done]
