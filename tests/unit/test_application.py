@@ -21,7 +21,11 @@ def health(app) -> str:
 
 
 def test_main_makes_the_application_of_an_ini_file():
-    assert health(main({"__file__": "x.ini"}, **OPEN)) == "ok\n"
+    app = main({"__file__": "x.ini"}, **OPEN)
+    assert health(app) == "ok\n"
+    assert app.registry["mypi.scrub"].state.state == "waiting"
+    app.registry["mypi.repository"].close()
+    assert app.registry["mypi.scrub"].state.state == "off"
 
 
 @pytest.mark.parametrize(
