@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from mypi import scrub
+from mypi.backends.filesystem import FilesystemStore
 from mypi.backends.memory import MemoryStore
 from mypi.backends.s3 import S3Store
 from mypi.repository import Repository
@@ -335,3 +339,22 @@ def test_a_store_whose_reads_cost_money_is_not_read_unasked(filled: Repository) 
     assert S3Store.metered
     assert Scrub.of(settings(**given), filled).state.rate == 0
     assert Scrub.of(settings(**given, **{"scrub.rate": "1 MiB"}), filled).state.rate == 2**20
+
+
+def test_a_process_that_ends_does_not_wait_for_it(tmp_path: Path) -> None:
+    store = FilesystemStore(str(tmp_path / "store"))
+    store.check()
+    publish(Repository(store, store, settings()))
+    code = (
+        "import sys, time\n"
+        "from mypi.application import from_ini\n"
+        "from mypi import scrub\n"
+        "scrub.Scrub.__init__.__kwdefaults__['first'] = 0\n"
+        "app = from_ini({'mypi.storage.path': sys.argv[1], 'mypi.scrub.rate': '1', 'mypi.upload': 'everyone'})\n"
+        "while not app.registry['mypi.scrub'].state.size:\n"
+        "    time.sleep(0.01)\n"
+        "print(app.registry['mypi.scrub'].state.state)\n"
+    )
+    given = [sys.executable, "-c", code, str(tmp_path / "store")]
+    done = subprocess.run(given, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "reading\n"), done.stderr
