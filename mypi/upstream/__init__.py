@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from ..model.remote import Kept, RemoteFile, Site
 from ..repository import Repository
@@ -133,13 +132,16 @@ class Upstream:
     def kept(self, name: str) -> Served | None:
         """Return what the policy shows of the page that is kept of a name of theirs, without asking any index.
 
-        Raises StoreError.
+        None if none is kept, or if the name is denied whole. Raises StoreError.
         """
-        served = self.pages.kept(name)
+        served = None if self.screen.policy.whole(name) else self.pages.kept(name)
         return self._screened(served) if served else None
 
     def has(self, name: str) -> str | None:
-        """Name the index that has a project of that name, None if none has. Raises as ``page``."""
+        """Name the index that has a project of that name, None if none has. Raises Away, Garbage, StoreError.
+
+        What the policy hides of it makes no difference: the name is theirs all the same.
+        """
         try:
             return self.pages.get(name).cached.site
         except Unknown:
@@ -150,11 +152,17 @@ class Upstream:
         self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
-        """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
+        """Return a file by what our address of it says. Raises NotFound, and as ``page``.
+
+        Of a page that is older than it should be nobody may conclude that there is no such file.
+        """
         self.screen.check(name)
         served = self.pages.get(name)
         file = served.page.file(filename)
         if file is None or file.token != token:
+            if served.stale:
+                site = served.cached.site
+                raise Away(f"The last page that {site} sent of {name} has no such {filename}, and it sends none now")
             raise NotFound(filename)
         self.screen.check_file(name, file, self.licences(served).get(file.version, "") or self._licence(name, file))
         return file
@@ -164,10 +172,12 @@ class Upstream:
         cached = self.pages.get(name).cached
         return self.files.open(self._sites[cached.site], cached, file, start, stop)
 
-    def location(self, file: RemoteFile) -> str:
-        """Return where clients get a file themselves where they are to; nobody's credentials are in it."""
-        parts = urlsplit(file.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    def location(self, name: str, file: RemoteFile) -> str:
+        """Return where clients get a file themselves where they are to: where mypi would, and with nobody's credentials.
+
+        Raises Garbage for a place that mypi would not ask; and as ``page``.
+        """
+        return self.client.allowed(self._sites[self.pages.get(name).cached.site], file.url)
 
     def metadata(self, name: str, file: RemoteFile) -> bytes:
         """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""

@@ -156,6 +156,13 @@ class Client:
         with self.get(site, url, {"Accept-Encoding": "gzip", **headers}) as answer:
             return answer, answer.whole(limit)
 
+    def allowed(self, site: Site, url: str) -> str:
+        """Return a URL of a site as it may be given to clients, if mypi would ask for it too. Raises Garbage."""
+        allowed = self._check(site, url)[1]
+        if not allowed.isascii() or not allowed.isprintable() or " " in allowed:
+            raise Garbage(f"{site.name} leads to {shown(url)}, which is no address that can be asked for")
+        return allowed
+
     def _send(self, site: Site, origin: Origin, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
         given = {"User-Agent": _AGENT, **headers, **self._authorization(site, origin)}
         # A connection that was kept open may be gone when it is used again. urllib3 could try again too, but writes the

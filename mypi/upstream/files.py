@@ -15,6 +15,7 @@ from ..model.remote import Cached, Kept, RemoteFile, Site
 from ..store import StoreError
 from .client import Answer, Client
 from .errors import Away, Garbage, UpstreamError
+from .faults import shown
 from .flights import Crowd, Flight
 from .shelf import Shelf, Stream
 
@@ -165,7 +166,7 @@ class Files:
             size += len(piece)
             took = time.monotonic() - began
             if took > GRACE and size < took * SLOWEST:
-                raise Away(f"{file.url} sends less than {SLOWEST:,} bytes a second")
+                raise Away(f"{shown(file.url)} sends less than {SLOWEST:,} bytes a second")
             yield piece
 
 

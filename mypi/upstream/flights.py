@@ -18,6 +18,7 @@ from typing import IO
 
 from ..model.remote import RemoteFile
 from .errors import Away, Busy, Garbage, UpstreamError
+from .faults import shown
 
 HELD_BACK = 64 * 1024
 """Bytes at the end that wait for the digest."""
@@ -83,21 +84,21 @@ class Flight:
         most = limit if said is None else min(limit, said)
         allowed = f"the {most:,} that its page says" if most == said else f"at most {most:,}"
         if announced is not None and (announced > most or said not in (None, announced)):
-            raise Garbage(f"{name} has {announced:,} bytes at {self._file.url}, not {allowed}")
+            raise Garbage(f"{name} has {announced:,} bytes at {shown(self._file.url)}, not {allowed}")
         with self._news:
             self._announced = announced
         digest = hashlib.new(self._file.algorithm)
         for piece in pieces:
             digest.update(piece)
             if self._written + len(piece) > most:
-                raise Garbage(f"{name} has more bytes at {self._file.url} than {allowed}")
+                raise Garbage(f"{name} has more bytes at {shown(self._file.url)} than {allowed}")
             self._write(piece)
         expected = said if announced is None else announced
         if expected is not None and self._written < expected:
-            raise Away(f"{self._file.url} ended after {self._written:,} of {expected:,} bytes")
+            raise Away(f"{shown(self._file.url)} ended after {self._written:,} of {expected:,} bytes")
         if digest.hexdigest() != self._file.digest:
             raise Garbage(
-                f"{name} at {self._file.url} has another {self._file.algorithm} than its page says; it is not kept"
+                f"{name} at {shown(self._file.url)} has another {self._file.algorithm} than its page says; it is not kept"
             )
 
     def land(self, error: BaseException | None = None) -> None:

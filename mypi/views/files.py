@@ -67,7 +67,7 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
         etag = hashlib.sha256(data).hexdigest()
         return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
     if upstream.redirects:
-        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(found))
+        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(context.project, found))
     head = _head(context.__name__, found.digest)
     if is_known(request, head):
         return head
@@ -80,11 +80,12 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
     def opened(start: int, stop: int) -> Iterable[bytes]:
         if whole and (start, stop) == (0, size):
             return whole.pieces
-        if whole:
-            whole.pieces.close()
         return [] if request.method == "HEAD" else upstream.open(context.project, found, start, stop).pieces
 
-    return _respond(request, context.__name__, found.digest, size or 0, opened)
+    response = _respond(request, context.__name__, found.digest, size or 0, opened)
+    if whole and response.app_iter is not whole.pieces:  # a part of it, or one beyond its end
+        whole.pieces.close()
+    return response
 
 
 def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:
