@@ -173,9 +173,9 @@ class Upstream:
         return self.files.open(self._sites[cached.site], cached, file, start, stop)
 
     def location(self, name: str, file: RemoteFile) -> str:
-        """Return where clients get a file themselves where they are to: where mypi would, and with nobody's credentials.
+        """Return where clients get a file themselves where they are to, with nobody's credentials in it.
 
-        Raises Garbage for a place that mypi would not ask; and as ``page``.
+        Raises Garbage for a place that mypi itself would not ask; and as ``page``.
         """
         return self.client.allowed(self._sites[self.pages.get(name).cached.site], file.url)
 

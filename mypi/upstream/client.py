@@ -68,6 +68,8 @@ class Answer:
         self.url = url
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
+        self.measured = any(name in raw.headers for name in ("Content-Length", "Transfer-Encoding", "Content-Encoding"))
+        """Whether it would be noticed that a body breaks off: by its length, its chunks, or the end of its packing."""
 
     def read1(self, size: int = PIECE) -> bytes:
         """Return what came of the body, packed or not, b"" at its end. It may take long, but not be too slow.

@@ -97,9 +97,8 @@ class Flight:
         if expected is not None and self._written < expected:
             raise Away(f"{shown(self._file.url)} ended after {self._written:,} of {expected:,} bytes")
         if digest.hexdigest() != self._file.digest:
-            raise Garbage(
-                f"{name} at {shown(self._file.url)} has another {self._file.algorithm} than its page says; it is not kept"
-            )
+            where, kind = shown(self._file.url), self._file.algorithm
+            raise Garbage(f"{name} at {where} has another {kind} than its page says; it is not kept")
 
     def land(self, error: BaseException | None = None) -> None:
         """Let go of the last bytes, or tell everybody why there are none."""

@@ -58,6 +58,21 @@ def parse(content_type: str, body: bytes, url: str, name: str) -> RemotePage:
     raise Garbage(f"{shown(url)} is no page of the Simple API: its type is {plain(content_type[:100]) or 'not given'}")
 
 
+def is_cut(content_type: str, body: bytes, *, measured: bool) -> bool:
+    """Tell whether a page breaks off: within a tag; or before its end, where no length was sent to compare with.
+
+    JSON that breaks off cannot be read. HTML can, and files would be missing. An index that never closes what it opens
+    must send lengths, as nearly all do.
+
+    >>> is_cut("text/html", b"<html><a href='x'>", measured=False), is_cut("text/html", b"<a href='x'>", measured=False)
+    (True, False)
+    """
+    if not _HTML.match(content_type):
+        return False
+    text = body.lower()
+    return text.rfind(b"<") > text.rfind(b">") or (not measured and b"<html" in text and b"</html" not in text)
+
+
 def _from_json(page: Mapping[str, Any], url: str, name: str) -> RemotePage:
     version = str(page["meta"]["api-version"])
     if version.partition(".")[0] != "1":
@@ -182,9 +197,8 @@ class _Files:
     def page(self, url: str, versions: Iterable[Any], status: Any, reason: Any) -> RemotePage:
         """Return the page. Raises Garbage if there are files and none of use, which no empty page must hide."""
         if self.named and not self._found:
-            raise Garbage(
-                f"{shown(url)} has {self.named} files, none with a sha256, sha384 or sha512 and an http(s) address"
-            )
+            lack = "none with a sha256, sha384 or sha512 and an http(s) address"
+            raise Garbage(f"{shown(url)} has {self.named} files, {lack}")
         ordered = sorted(self._found.values(), key=lambda found: (found[0], found[1].filename))
         known = {file.version: version for version, file in ordered}
         for said in versions:
