@@ -113,7 +113,7 @@ class Metadata:
         answer, body = self._client.page(site, url, {"Accept-Encoding": "identity"}, LARGEST)
         if answer.status == 200:
             return body
-        if answer.status in (404, 410):
+        if 400 <= answer.status < 500:  # some stores of files say 403 of what they have not
             return None
         raise Away(f"{site.name} answers {answer.status} for {file.filename}{ENDING}")
 
@@ -166,7 +166,7 @@ class Metadata:
         """Ask for a part of a wheel; return it and the size of the whole. Raises NoRanges, Away, Garbage."""
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={asked}"}
         with self._client.get(site, file.url, headers) as answer:
-            if answer.status in (200, 416):
+            if answer.status == 200 or 400 <= answer.status < 500 or answer.status == 501:
                 raise NoRanges
             if answer.status != 206:
                 raise Away(f"{site.name} answers {answer.status} for a part of {file.filename}")

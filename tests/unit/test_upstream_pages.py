@@ -231,7 +231,7 @@ def test_a_page_that_breaks_off_hides_no_file(node, upstream, chunked):
     cut = whole[: whole.index(b"<br>")]
     for broken in (cut, cut[:-3], whole.replace(b"</html>", b"")):
         upstream.faults[SIX] = html(broken, chunked=chunked)
-        with pytest.raises(Away, match="broke|reached"):
+        with pytest.raises(Away, match=r"broke|reached"):
             node.get()
     del upstream.faults[SIX]
     node.get()
