@@ -205,7 +205,7 @@ class Upstream:
         def fetch() -> bytes | None:
             try:
                 return self.metadata(name, file)
-            except NotFound:
+            except (NotFound, Garbage):  # what cannot be read says no licence
                 return None
 
         return self.screen.licence(file.digest, fetch) if self.screen.rules.licenses_denied else ""

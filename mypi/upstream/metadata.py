@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from dataclasses import replace
 
 from ..archives import ArchiveError
 from ..model.remote import Cached, RemoteFile, Site
 from ..store import NotFound, StoreError
 from .client import Answer, Client
-from .errors import Away, Garbage
+from .errors import Away, Busy, Garbage
 from .files import Files
 from .shelf import Shelf
 from .wheels import LARGEST, TAIL, Parts, metadata
@@ -61,7 +62,10 @@ class Metadata:
             search = self._searches[key] = running or Future()
         if own:
             self._search(search, key, site, self._shelf.known(cached), file)
-        return search.result()
+        try:
+            return search.result(self._patience)
+        except Late as exc:
+            raise Busy(f"The metadata of {file.filename} is being looked for; try again") from exc
 
     def _search(
         self, search: Future[bytes], key: tuple[str, str, str], site: Site, cached: Cached, file: RemoteFile
@@ -141,11 +145,15 @@ class Metadata:
             return None
 
     def _from_whole(self, site: Site, cached: Cached, file: RemoteFile) -> bytes:
+        """Read the metadata in the whole of a wheel. What takes longer than clients wait goes on without them."""
+        until = time.monotonic() + self._patience
         with tempfile.TemporaryFile() as whole:
             pieces = self._files.open(site, cached, file).pieces
             try:
                 for piece in pieces:
                     whole.write(piece)
+                    if time.monotonic() > until and self._shelf.takes(file):
+                        raise Busy(f"{file.filename} has to come whole for its metadata, and still does; try again")
             finally:
                 pieces.close()
             return metadata(whole, file.filename)

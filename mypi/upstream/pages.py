@@ -178,7 +178,10 @@ class Pages:
         with self._lock:
             running = self._fetches.get((site.name, name))
             if running is None:
-                running = self._fetches[site.name, name] = self._workers.submit(self._ask, site, name)
+                try:
+                    running = self._fetches[site.name, name] = self._workers.submit(self._ask, site, name)
+                except RuntimeError as exc:
+                    raise Away("mypi is being stopped") from exc
         return running
 
     def _ask(self, site: Site, name: str) -> Cached:

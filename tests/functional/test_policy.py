@@ -155,7 +155,7 @@ def test_a_file_that_is_hidden_is_403_with_the_sentence_in_reason_and_body(upstr
 def test_a_name_that_is_denied_whole_is_403_everywhere_and_no_index_is_asked(upstream: Upstream, make: Any) -> None:
     """Not 404, at which uv goes on to another index, where that name may be somebody else's (E)."""
     index = make(**upstream.settings(), policy_deny="li*")
-    for path in ("/simple/lib/", "/lib/", file_path(upstream, "lib", "1.0"), "/project/lib/"):
+    for path in ("/simple/lib/", "/lib/", file_path(upstream, "lib", "1.0"), "/project/lib/", "/pypi/lib/json"):
         answer = index.get(path, headers={"Accept": PIP}, status=403)
         assert "lib is hidden: it is denied by mypi.policy.deny = li*. See " in answer.text
     assert upstream.requests == []
@@ -188,6 +188,12 @@ def test_a_licence_is_denied_when_a_file_is_asked_for_and_on_the_page_from_then_
     upstream.add("unsaid", *builders.sdist("unsaid", "1.0"))
     index.get(index.url("unsaid", "unsaid-1.0.tar.gz"))  # an sdist has no metadata to ask for
     assert [file["version"] for file in why(index, "copyleft")["hidden"]] == ["2.0"]
+
+
+def test_a_wheel_whose_metadata_nobody_can_read_has_no_licence_and_is_served(upstream: Upstream, make: Any) -> None:
+    upstream.add("odd", "odd-1.0-py3-none-any.whl", b"no zip")
+    index = make(**upstream.settings(), policy_licenses_denied="GPL-*")
+    assert index.get(file_path(upstream, "odd", "1.0")).body == b"no zip"
 
 
 def test_a_licence_is_known_after_a_restart_from_the_metadata_that_is_kept(upstream: Upstream, make: Any) -> None:
