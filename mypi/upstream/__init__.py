@@ -73,6 +73,7 @@ class Upstream:
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode
+        self.timeout = given.timeout
         self.client = Client(
             Way(
                 timeout=given.timeout,
@@ -167,10 +168,15 @@ class Upstream:
         self.screen.check_file(name, file, self.licences(served).get(file.version, "") or self._licence(name, file))
         return file
 
-    def open(self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
-        """Return the bytes of a file. Raises Away, Garbage, StoreError; so does reading them."""
+    def open(
+        self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None, *, until: float | None = None
+    ) -> Bytes:
+        """Return the bytes of a file, of which the first come ``until`` a moment of ``time.monotonic``, or never.
+
+        Raises Away, Garbage, Busy, StoreError; so does reading them.
+        """
         cached = self.pages.get(name).cached
-        return self.files.open(self._sites[cached.site], cached, file, start, stop)
+        return self.files.open(self._sites[cached.site], cached, file, start, stop, until=until)
 
     def location(self, name: str, file: RemoteFile) -> str:
         """Return where clients get a file themselves where they are to, with nobody's credentials in it.

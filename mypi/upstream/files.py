@@ -82,8 +82,17 @@ class Files:
             flight.land(_stopped())
             flight.close()
 
-    def open(self, site: Site, cached: Cached, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
-        """Return the bytes of a file. Raises Away, Garbage, Busy, StoreError."""
+    def open(
+        self,
+        site: Site,
+        cached: Cached,
+        file: RemoteFile,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        until: float | None = None,
+    ) -> Bytes:
+        """Return the bytes of a file; for ``until`` see Flight.lead. Raises Away, Garbage, Busy, StoreError."""
         while True:
             kept = self._shelf.open(cached, file.filename, file.digest, start, stop)
             if kept:
@@ -92,7 +101,7 @@ class Files:
             pieces = flight.read(start, stop) if flight else None
             if flight and pieces:
                 try:
-                    flight.lead()
+                    flight.lead(until)
                 except BaseException:
                     pieces.close()
                     raise

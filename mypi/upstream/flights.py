@@ -106,16 +106,17 @@ class Flight:
             self._whole, self._error = error is None, error
             self._news.notify_all()
 
-    def lead(self) -> None:
+    def lead(self, until: float | None = None) -> None:
         """Wait until an answer may begin: for the whole of a small file, for a little of a large one.
 
-        Raises what failed; Away if nothing comes, Busy if too many wait for that.
+        ``until`` is when it must have begun, by ``time.monotonic``, if that is sooner than patience ends. Raises what
+        failed; Away if nothing comes, Busy if too many wait for that.
         """
-        until = time.monotonic()
-        self._wait(lambda: self._written > 0, self._crowd.grace)
+        enough = time.monotonic()
+        self._wait(lambda: self._written > 0, self._crowd.grace, until)
         with self._news:
-            until += SMALL_LEAD if (self.size or SMALL + 1) <= SMALL else LEAD
-            self._news.wait_for(lambda: self._settled, until - time.monotonic())
+            enough += SMALL_LEAD if (self.size or SMALL + 1) <= SMALL else LEAD
+            self._news.wait_for(lambda: self._settled, enough - time.monotonic())
             self._raise()
 
     @property
@@ -164,15 +165,16 @@ class Flight:
     def _settled(self) -> bool:
         return self._whole or self._error is not None
 
-    def _wait(self, ready: Callable[[], bool], grace: float | None = None) -> None:
+    def _wait(self, ready: Callable[[], bool], grace: float | None = None, until: float | None = None) -> None:
         """Wait until the flight is settled or ``ready``, as long as there is news."""
         quiet = QUIET if grace is None else grace
+        patience = self._patience if until is None else min(self._patience, until - time.monotonic())
         with self._news:
             while not self._settled and not ready():
                 seen = self._written
                 if not self._news_after(seen, quiet):
                     with self._crowd.seat(self._file.filename):
-                        if not self._news_after(seen, max(0.0, self._patience - quiet)):
+                        if not self._news_after(seen, max(0.0, patience - quiet)):
                             raise Away(f"nothing of {self._file.filename} came within {self._patience:g} seconds")
             self._raise()
 
