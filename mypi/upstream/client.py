@@ -68,7 +68,8 @@ class Answer:
         self.url = url
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
-        self.measured = any(name in raw.headers for name in ("Content-Length", "Transfer-Encoding", "Content-Encoding"))
+        packed = "gzip" in raw.headers.get("Content-Encoding", "").lower()
+        self.measured = packed or "Content-Length" in raw.headers or "Transfer-Encoding" in raw.headers
         """Whether it would be noticed that a body breaks off: by its length, its chunks, or the end of its packing."""
 
     def read1(self, size: int = PIECE) -> bytes:
