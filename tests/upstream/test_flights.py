@@ -151,6 +151,16 @@ def test_an_empty_file_is_one():
     made.close()
 
 
+def test_who_waited_for_the_page_already_waits_less_for_the_file(monkeypatch):
+    monkeypatch.setattr(flights, "QUIET", 0.1)
+    made = flight(patience=3600)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() + 0.2)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() - 5)
+    made.close()
+
+
 def test_who_waits_for_nothing_is_told_so_and_too_many_may_not(monkeypatch):
     monkeypatch.setattr(flights, "QUIET", 0.3)
     monkeypatch.setattr(flights, "CROWDED", 0.1)
