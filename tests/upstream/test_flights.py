@@ -163,7 +163,7 @@ def hasty(monkeypatch):
 def test_who_waits_for_nothing_is_told_so(hasty):
     crowd = Crowd(1)
     silent = flight(crowd=crowd, patience=0.05)
-    with pytest.raises(Away, match="nothing of a-1.zip came within 0.05 seconds"):
+    with pytest.raises(Away, match=r"nothing of a-1\.zip came within 0\.05 seconds"):
         silent.lead()
     assert crowd.grace == 0.0, "the seat is free again"
     silent.close()
@@ -177,7 +177,7 @@ def test_too_many_may_not_wait(hasty):
         with crowd.seat("b"):
             # Who finds all seats taken waits even less.
             assert crowd.grace == -1.0
-            with pytest.raises(Busy, match="a-1.zip is slow to come"):
+            with pytest.raises(Busy, match=r"a-1\.zip is slow to come"):
                 silent.lead()
         assert crowd.grace == 0.0
     silent.close()

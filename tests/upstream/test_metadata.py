@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
-import time
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -88,10 +87,23 @@ def test_fifty_who_want_it_are_one_search(index, upstream):
     with concurrent.futures.ThreadPoolExecutor(50) as clients:
         asked = [clients.submit(index.get, of()) for _ in range(50)]
         gate.wait_for()
-        time.sleep(0.5)
         gate.open()
         assert {each.result().body for each in asked} == {OWN}
     assert len(paths(upstream)) == 1
+
+
+def test_who_comes_while_it_is_looked_for_gets_what_is_found(upstream, store):
+    settings = Settings.load({f"mypi.{key}": said for key, said in upstream.settings(storage="memory").items()}, {})
+    repository = Repository(store, store, settings)
+    with contextlib.closing(repository):
+        found = Upstream.of(settings, repository)
+        (site,) = found.sites
+        served = found.page(PROJECT)
+        file = served.page.file(NAME)
+        search = found._metadata._searches[site.name, NAME, file.digest] = concurrent.futures.Future()
+        search.set_result(b"what the first one finds")
+        assert found._metadata.get(site, served.cached, file) == b"what the first one finds"
+    assert paths(upstream) == []
 
 
 def test_what_somebody_kept_a_moment_ago_is_not_looked_for_again(upstream, store):
