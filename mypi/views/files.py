@@ -84,7 +84,10 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
             whole.pieces.close()
         return [] if request.method == "HEAD" else upstream.open(context.project, found, start, stop).pieces
 
-    return _respond(request, context.__name__, found.digest, size or 0, opened)
+    response = _respond(request, context.__name__, found.digest, size or 0, opened)
+    if whole and response.status_int == 416:
+        whole.pieces.close()
+    return response
 
 
 def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -57,10 +58,46 @@ def until(test: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def fetched(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """What a client over the network gets; raises IncompleteRead where that is not whole."""
+def fetched(port: int, path: str, begun: Callable[[], None] | None = None) -> tuple[int, dict[str, str], bytes]:
+    """What a client over the network gets; raises IncompleteRead where that is not whole.
+
+    ``begun`` is called when the answer has begun, before its body is read.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", path)
         answer = connection.getresponse()
+        if begun:
+            begun()
         return answer.status, dict(answer.headers), answer.read()
+
+
+class Halves:
+    """A fault that sends half of a file, and the rest when the test says; perhaps without saying how much there is.
+
+    ``sent`` is what comes of ``content`` before the connection ends, None for all.
+    """
+
+    def __init__(self, content: bytes, *, announced: bool = True, sent: int | None = None) -> None:
+        self._content = content
+        self._announced = announced
+        self._sent = sent
+        self._rest = threading.Event()
+
+    def __call__(self, exchange: upstreams.Exchange) -> None:
+        exchange.send_response(200)
+        if self._announced:
+            exchange.send_header("Content-Length", str(len(self._content)))
+        else:
+            exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        half = len(self._content) // 2
+        exchange.wfile.write(self._content[:half])
+        exchange.wfile.flush()
+        self._rest.wait(30)
+        exchange.wfile.write(self._content[half : self._sent])
+        exchange.close_connection = True
+
+    def rest(self) -> None:
+        """Let the rest come."""
+        self._rest.set()
