@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mypi.metadata import read as read_metadata
@@ -191,6 +191,7 @@ PAGES = st.builds(
 KNOWN = st.dictionaries(VERSIONS, st.sampled_from(["MIT", "GPL-3.0-only", "MIT OR GPL-3.0-only"]), max_size=3)
 
 
+@settings(deadline=None)
 @given(POLICIES, PAGES, KNOWN)
 def test_what_is_hidden_and_what_is_shown_is_all_there_is(policy: Policy, whole: RemotePage, known: dict) -> None:
     verdict = policy.judge(whole, whole.files, NOW, known)
@@ -209,6 +210,7 @@ def test_what_is_hidden_and_what_is_shown_is_all_there_is(policy: Policy, whole:
         assert why is None or (why.sentence and why.setting.startswith("mypi.policy.") and len(why.sentence) < 250)
 
 
+@settings(deadline=None)
 @given(POLICIES, PAGES, KNOWN, st.floats(0, 5000), st.floats(0, 5000))
 def test_time_only_ever_shows_more_and_the_key_tells(
     policy: Policy, whole: RemotePage, known: dict, one: float, other: float
@@ -223,6 +225,7 @@ def test_time_only_ever_shows_more_and_the_key_tells(
     assert (before.key == after.key) is ((before.files, before.versions) == (after.files, after.versions))
 
 
+@settings(deadline=None)
 @given(POLICIES, PAGES)
 def test_a_name_that_is_denied_whole_has_nothing_to_show_at_any_time(policy: Policy, whole: RemotePage) -> None:
     if policy.whole("lib"):
