@@ -1,4 +1,4 @@
-"""What is kept of other indexes, in each store: shared by nodes, beside what is ours and never in it, all to be lost."""
+"""What is kept of other indexes, in each store: shared by nodes, and beside what is ours, never in it."""
 
 from __future__ import annotations
 

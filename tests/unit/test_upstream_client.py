@@ -363,7 +363,7 @@ def test_a_name_that_is_not_looked_up_in_time_is_given_up_and_asked_for_once(aut
 
     def hang(host: str, port: int, **_: Any) -> list[Any]:
         asked.append(host)
-        release.wait(10)
+        release.wait(30)
         return []
 
     hanging = Client(Way(timeout=PATIENCE, ca=str(authority.ca)), resolve=hang)

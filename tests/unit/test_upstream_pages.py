@@ -51,7 +51,7 @@ def second(authority: Authority, tmp_path: Path) -> Iterator[Upstream]:
 class Node:
     """The pages as one node has them. ``now`` is its clock's."""
 
-    def __init__(self, store: Store, *given: Upstream, seconds: float = 600, timeout: float = 5) -> None:
+    def __init__(self, store: Store, *given: Upstream, seconds: float = 600, timeout: float = 30) -> None:
         self.now = 1_000_000.0
         self.outside = Outside(store, store, settings())
         self.client = Client(Way(timeout=timeout, private_addresses=True, ca=given[0].ca))
@@ -94,7 +94,7 @@ def node(make: Making) -> Node:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -241,7 +241,7 @@ def test_who_has_no_older_page_finds_out_that_it_is_there_again(node, upstream):
 
 def test_an_index_that_is_slow_keeps_nobody_waiting_who_can_have_an_older_page(make, upstream, monkeypatch):
     monkeypatch.setattr(pages_module, "PATIENCE", 0.1)
-    node = make(timeout=30)
+    node = make()
     node.get()
     node.now += 601
     gate = upstream.faults[SIX] = upstreams.Gate()
@@ -256,7 +256,7 @@ def test_an_index_that_is_slow_keeps_nobody_waiting_who_can_have_an_older_page(m
 
 
 def test_an_index_that_stalls_holds_up_one_thread_and_no_more(make, upstream):
-    node = make(timeout=0.3)
+    node = make(timeout=2)
     upstream.add("seven", "seven-1.0.tar.gz", b"7")
     upstream.faults[SIX] = upstreams.stall
     began = time.monotonic()
@@ -276,7 +276,7 @@ def test_an_index_that_stalls_holds_up_one_thread_and_no_more(make, upstream):
 
 
 def test_an_index_that_answers_others_is_not_away_for_one_slow_page(make, upstream):
-    node = make(timeout=0.5)
+    node = make(timeout=2)
     upstream.add("seven", "seven-1.0.tar.gz", b"7")
     upstream.faults[SIX] = upstreams.stall
     with ThreadPoolExecutor() as clients:
@@ -291,7 +291,7 @@ def test_an_index_that_answers_others_is_not_away_for_one_slow_page(make, upstre
 def test_an_answer_comes_in_time_even_if_the_fetch_goes_on(make, upstream, monkeypatch):
     node = make(timeout=0.3)
     going_on = threading.Event()
-    monkeypatch.setattr(node.pages, "_asked", lambda site, name: going_on.wait(10))
+    monkeypatch.setattr(node.pages, "_asked", lambda site, name: going_on.wait(30))
     with pytest.raises(Away, match="did not answer in time"):
         node.get()
     going_on.set()

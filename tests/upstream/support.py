@@ -50,7 +50,7 @@ def keys_of(index: Index) -> list[str]:
     return [entry.key for entry in index.repository.outside.bytes()]
 
 
-def until(test: Callable[[], object], seconds: float = 10) -> None:
+def until(test: Callable[[], object], seconds: float = 30) -> None:
     """Wait until something holds: a fetch goes on after its last reader has all bytes."""
     end = time.monotonic() + seconds
     while not test():

@@ -46,7 +46,7 @@ def test_any_number_of_readers_read_any_part_while_it_comes(piece):
         made.fill((CONTENT[at : at + piece] for at in range(0, len(CONTENT), piece)), 10**9)
         made.land()
         for (start, stop), each in asked:
-            assert each.result(10) == CONTENT[start:stop]
+            assert each.result(30) == CONTENT[start:stop]
     assert read(made) == CONTENT
     made.close()
     assert made.read(0, None) is None
@@ -190,7 +190,7 @@ def test_news_keeps_a_reader_waiting_without_a_seat(monkeypatch):
     def pieces():
         # Each comes when the reader waits for it; the first two are not enough for him to go on.
         for at in range(0, len(CONTENT), 30_000):
-            until(lambda: made._news._waiters or at > 90_000, 30)  # noqa: B023 - at once
+            until(lambda: made._news._waiters or at > 90_000)  # noqa: B023 - at once
             yield CONTENT[at : at + 30_000]
 
     with ThreadPoolExecutor(1) as clients:

@@ -93,7 +93,7 @@ def test_a_stop_breaks_off_what_is_under_way_and_lets_nothing_begin(upstream, st
         waiting = threads.submit(found.open, PROJECT, page.file(LARGE))
         gate.wait_for()
         ending = threads.submit(found.files.close)
-        until(found.files._closing.is_set, 30)
+        until(found.files._closing.is_set)
         gate.open()
         with pytest.raises(Away, match="being stopped"):
             waiting.result(30)
@@ -109,13 +109,13 @@ def test_a_stop_tells_those_whose_turn_has_not_come(upstream, store):
         pool = found.files._workers = ThreadPoolExecutor(1)
 
         def busy() -> None:
-            until(lambda: pool._shutdown, 30)
+            until(lambda: pool._shutdown)
             with pool._shutdown_lock:
                 pass  # what waits has been cancelled
 
         pool.submit(busy)
         waiting = threads.submit(found.open, PROJECT, file)
-        until(lambda: found.files._flights, 30)
+        until(lambda: found.files._flights)
         found.files.close()
         with pytest.raises(Away, match="being stopped"):
             waiting.result(30)
@@ -129,7 +129,7 @@ def test_who_knows_an_older_document_finds_what_was_kept_meanwhile(upstream, sto
         file = before.page.file(NAME)
         with contextlib.closing(found.open(PROJECT, file).pieces) as pieces:
             assert b"".join(pieces) == CONTENT
-        until(lambda: found.kept(PROJECT).cached.kept, 30)
+        until(lambda: found.kept(PROJECT).cached.kept)
         with contextlib.closing(found.files.open(site, before.cached, file).pieces) as pieces:
             assert b"".join(pieces) == CONTENT
     assert upstream.count(f"/files/{NAME}") == 1
@@ -142,7 +142,7 @@ def test_who_finds_a_fetch_that_ends_before_he_reads_gets_what_it_kept(upstream,
 
         def late(*given):
             flight = usual(*given)
-            until(lambda: flight is None or flight._over, 30)
+            until(lambda: flight is None or flight._over)
             return flight
 
         monkeypatch.setattr(found.files, "_flight", late)
