@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -59,6 +60,7 @@ def file(context: FileResource, request: Request) -> Response:
 
 def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Response:
     """Send a file of an upstream, or its metadata; no client can name another address than the page does."""
+    until = time.monotonic() + upstream.timeout  # for the page and the first bytes together
     found = upstream.find(context.project, context.token, context.filename)
     if context.sidecar:
         if context.sidecar != ".metadata":
@@ -67,12 +69,12 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
         etag = hashlib.sha256(data).hexdigest()
         return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
     if upstream.redirects:
-        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(found))
+        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(context.project, found))
     head = _head(context.__name__, found.digest)
     if is_known(request, head):
         return head
     # HEAD does not begin to fetch what may be large, if its page says all that is asked for.
-    whole = upstream.open(context.project, found) if found.size is None else None
+    whole = upstream.open(context.project, found, until=until) if found.size is None else None
     size = whole.size if whole else found.size
     if whole and size is None:
         return _unmeasured(request, head, whole)
@@ -80,12 +82,12 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
     def opened(start: int, stop: int) -> Iterable[bytes]:
         if whole and (start, stop) == (0, size):
             return whole.pieces
-        if whole:
-            whole.pieces.close()
-        return [] if request.method == "HEAD" else upstream.open(context.project, found, start, stop).pieces
+        if request.method == "HEAD":
+            return []
+        return upstream.open(context.project, found, start, stop, until=until).pieces
 
     response = _respond(request, context.__name__, found.digest, size or 0, opened)
-    if whole and response.status_int == 416:
+    if whole and response.app_iter is not whole.pieces:  # a part of it, or one beyond its end
         whole.pieces.close()
     return response
 

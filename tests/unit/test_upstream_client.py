@@ -157,6 +157,27 @@ def test_what_the_caller_raises_is_no_fault_of_the_upstream(client, upstream):
 
 
 @pytest.mark.parametrize(
+    "url, given",
+    [
+        ("https://index.test/files/a.whl?x=1#sha256=2", "https://index.test/files/a.whl?x=1"),
+        ("https://who:word@index.test/a.whl", "https://index.test/a.whl"),
+        ("https://evil.test/a.whl", None),
+        ("http://index.test/a.whl", None),
+        ("https://index.test/a b.whl", None),
+        ("https://index.test/a\x7fb.whl", None),
+        ("https://index.test/\u00e4.whl", None),
+    ],
+)
+def test_clients_are_led_where_mypi_would_ask_and_with_nobodys_name(client, url, given):
+    index = Site("pypi", "https://index.test/simple/")
+    if given:
+        assert client.allowed(index, url) == given
+        return
+    with pytest.raises(Garbage, match="leads to"):
+        client.allowed(index, url)
+
+
+@pytest.mark.parametrize(
     "location",
     [
         "https://169.254.169.254/latest/meta-data/",

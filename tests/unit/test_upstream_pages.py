@@ -219,6 +219,46 @@ def test_garbage_replaces_no_page(node, upstream, fault):
     assert (node.get().stale, node.names()) == (True, [WHEEL])
 
 
+def html(body: bytes, *, chunked: bool = False) -> upstreams.Fault:
+    """Send a page without saying how long it is, or in chunks of which the last is missing, and hang up."""
+
+    def send(exchange: upstreams.Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Type", "text/html")
+        exchange.send_header("Transfer-Encoding" if chunked else "Connection", "chunked" if chunked else "close")
+        exchange.end_headers()
+        exchange.wfile.write(b"%x\r\n%s\r\n" % (len(body), body) if chunked else body)
+        exchange.close_connection = True
+
+    return send
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_page_that_breaks_off_hides_no_file(node, upstream, chunked):
+    upstream.add("six", "six-1.0.tar.gz", b"sdist")
+    whole = upstream.page("six", upstreams.HTML)[1]
+    cut = whole[: whole.index(b"<br>")]
+    for broken in (cut, cut[:-3], whole.replace(b"</html>", b"")):
+        upstream.faults[SIX] = html(broken, chunked=chunked)
+        with pytest.raises(Away, match=r"broke|reached"):
+            node.get()
+    del upstream.faults[SIX]
+    node.get()
+    upstream.faults[SIX] = html(cut, chunked=chunked)
+    node.now += 601
+    assert (node.get().stale, len(node.names())) == (True, 2)
+
+
+def test_an_index_that_never_closes_its_html_is_taken_at_its_word(node, upstream):
+    anchor = b'<a href="/files/%s#sha256=%s">x</a>' % (WHEEL.encode(), b"a" * 64)
+    for fault in (upstreams.page(b"<html>" + anchor, "text/html"), html(anchor), html(b"<HTML>" + anchor + b"</HTML>")):
+        upstream.faults[SIX] = fault
+        assert (node.get().stale, node.names()) == (False, [WHEEL])
+        node.now += 601
+    upstream.faults[SIX] = upstreams.page(b"<html>" + anchor + b"<a href='/files/six-2.0.tar", "text/html")
+    assert node.get().stale, "nobody ends a page within a tag"
+
+
 def test_an_index_that_is_down_is_not_asked_again_and_again(node, upstream):
     node.get()
     node.now += 601

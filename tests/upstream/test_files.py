@@ -148,6 +148,16 @@ def test_in_redirect_mode_clients_are_sent_to_the_upstream_and_nothing_is_kept(u
         assert kept(index) == {}
 
 
+@pytest.mark.parametrize("files_at", ["https://evil.example/", "http://127.0.0.2/", "http://127.0.0.1@evil.example/"])
+def test_threat_38_in_redirect_mode_nobody_is_sent_where_mypi_would_not_ask(files_at, upstream, store):
+    upstream.files_at = files_at
+    with indexed(upstream, store, **{"upstream.mode": "redirect"}) as index:
+        for method in (index.get, index.head):
+            answer = method(address(), status=502)
+            assert "which mypi does not ask" in answer.status
+            assert "Location" not in answer.headers
+
+
 def test_in_redirect_mode_metadata_still_comes_from_us(upstream, store):
     with indexed(upstream, store, **{"upstream.mode": "redirect"}) as index:
         assert index.get(f"{address()}.metadata").body == metadata()
@@ -208,7 +218,35 @@ def test_a_restart_finds_what_was_kept(upstream, tmp_path):
     assert upstream.count(f"/files/{NAME}") == 1
 
 
+def test_A6_4_a_part_beyond_the_end_of_a_file_whose_page_says_no_size(index, upstream):
+    upstream.add(PROJECT, NAME, CONTENT, said={"size": None})
+    for beyond in ("bytes=9999999-", "bytes=9999999-99999999"):
+        assert (
+            index.get(address(), headers={"Range": beyond}, status=416).headers["Content-Range"].startswith("bytes */")
+        )
+    assert index.get(address(), headers={"Range": "bytes=2-9"}, status=206).body == CONTENT[2:10]
+    assert index.head(address()).content_length == len(CONTENT)
+    until(lambda: kept(index) == {NAME: len(CONTENT)})
+
+
 # Faults of the upstream.
+
+
+def test_a_file_that_the_last_page_of_an_index_lacks_is_a_502_while_it_is_away(index, upstream):
+    index.get(address(content=b"other"), status=404)
+    index.repository.outside.edit("pypi", PROJECT, lambda known: replace(known, fresh_until=0))
+    upstream.down()
+    answer = index.get(address(content=b"other"), status=502)
+    assert "has no such" in answer.text
+    assert index.get(address("acme_lib-9.0.tar.gz"), status=502)
+
+
+def test_what_is_wrong_with_a_file_is_told_without_the_secrets_of_its_address(index, upstream, caplog):
+    upstream.add(PROJECT, NAME, CONTENT, said={"url": f"{upstream.origin}/files/{NAME}?signature=secret"})
+    upstream.faults[f"/files/{NAME}"] = upstreams.wrong_bytes
+    assert "secret" not in index.get(address(), status=502).text
+    assert "another sha256" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def large_fault(upstream, fault) -> None:

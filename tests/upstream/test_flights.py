@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -150,6 +151,16 @@ def test_an_empty_file_is_one():
     made.land()
     made.lead()
     assert read(made) == b""
+    made.close()
+
+
+def test_who_waited_for_the_page_already_waits_less_for_the_file(monkeypatch):
+    monkeypatch.setattr(flights, "QUIET", 0.1)
+    made = flight(patience=3600)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() + 0.2)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() - 5)
     made.close()
 
 
