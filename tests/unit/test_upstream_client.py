@@ -133,7 +133,7 @@ def test_a_file_comes_as_it_was_sent_whatever_it_is_called_packed(client, upstre
     path = "/files/six-1.0-py3-none-any.whl"
     upstream.faults[path] = lambda exchange: exchange.answer(200, {"Content-Encoding": "gzip"}, content)
     with client.get(site(upstream), upstream.origin + path, {"Accept-Encoding": "identity"}) as answer:
-        assert b"".join(answer.stream()) == content
+        assert b"".join(iter(answer.read1, b"")) == content
         assert answer.read1() == b""
     assert upstream.asked(path)[0].headers["accept-encoding"] == "identity"
 
@@ -439,7 +439,7 @@ def test_a_file_may_take_longer_than_a_page_while_it_comes(make, upstream, monke
 
     upstream.faults["/files/x"] = steadily
     with make(timeout=PATIENCE).get(site(upstream), upstream.origin + "/files/x", {}) as answer:
-        assert sum(map(len, answer.stream())) == 6 * PIECE
+        assert sum(map(len, iter(answer.read1, b""))) == 6 * PIECE
 
 
 @pytest.mark.parametrize("fault", [upstreams.drip(0.02), upstreams.stall_in_body])
@@ -451,7 +451,7 @@ def test_a_file_that_hardly_comes_is_given_up(make, upstream, monkeypatch, fault
         pytest.raises(Away, match="no answer within"),
         make().get(site(upstream), upstream.origin + "/files/x", {}) as answer,
     ):
-        b"".join(answer.stream())
+        b"".join(iter(answer.read1, b""))
 
 
 @pytest.mark.parametrize(
@@ -505,7 +505,7 @@ def test_an_answer_may_be_read_by_another_thread(client, upstream):
     content = upstream.projects["six"].files["six-1.0-py3-none-any.whl"].content
     with client.get(site(upstream), upstream.origin + "/files/six-1.0-py3-none-any.whl", {}) as answer:
         found: list[bytes] = []
-        reader = threading.Thread(target=lambda: found.extend(answer.stream()))
+        reader = threading.Thread(target=lambda: found.extend(iter(answer.read1, b"")))
         reader.start()
         reader.join()
     assert b"".join(found) == content
