@@ -73,15 +73,16 @@ def fetched(port: int, path: str, begun: Callable[[], None] | None = None) -> tu
 
 
 class Halves:
-    """A fault that sends half of a file, and the rest when the test says; perhaps without saying how much there is.
+    """A fault that sends half of a file, then a byte now and then, and the rest when the test says.
 
-    ``sent`` is what comes of ``content`` before the connection ends, None for all.
+    It says how much there is if it is ``announced``.
+    ``sent`` is how many bytes come before the connection ends, None for all.
     """
 
     def __init__(self, content: bytes, *, announced: bool = True, sent: int | None = None) -> None:
         self._content = content
         self._announced = announced
-        self._sent = sent
+        self._sent = len(content) if sent is None else sent
         self._rest = threading.Event()
 
     def __call__(self, exchange: upstreams.Exchange) -> None:
@@ -91,11 +92,10 @@ class Halves:
         else:
             exchange.send_header("Connection", "close")
         exchange.end_headers()
-        half = len(self._content) // 2
-        exchange.wfile.write(self._content[:half])
-        exchange.wfile.flush()
-        self._rest.wait(30)
-        exchange.wfile.write(self._content[half : self._sent])
+        at, upto = 0, len(self._content) // 2
+        while at < upto:
+            exchange.wfile.write(self._content[at:upto])
+            at, upto = upto, self._sent if self._rest.wait(0.1) else min(upto + 1, self._sent)
         exchange.close_connection = True
 
     def rest(self) -> None:

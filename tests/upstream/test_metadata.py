@@ -19,7 +19,7 @@ from mypi.testing import FaultyStore, Point
 from mypi.upstream import Upstream
 from tests import stores, upstreams
 from tests.builders import metadata, sdist, wheel, zip_of
-from tests.upstream.support import CONTENT, NAME, PROJECT, address, indexed, kept, until
+from tests.upstream.support import CONTENT, NAME, PROJECT, Halves, address, indexed, kept, until
 
 OWN = metadata()
 BULKY, BULK = wheel(version="3.0", files={"acme_lib/data.bin": os.urandom(2_000_000)})
@@ -159,34 +159,30 @@ def test_without_ranges_the_wheel_is_fetched_and_kept(index, upstream):
     assert [bool(asked) for asked in ranges(upstream)] == [True, False]
 
 
-def slowly(exchange: upstreams.Exchange) -> None:
-    """Send a wheel whole, in some three seconds."""
-    exchange.head(200, {}, len(BULK))
-    for place in range(0, len(BULK), 100_000):
-        exchange.wait(0.15)
-        exchange.wfile.write(BULK[place : place + 100_000])
-
-
 def test_a_wheel_that_has_to_come_whole_keeps_nobody_waiting_longer_than_clients_do(upstream, store):
     upstream.add(PROJECT, BULKY, BULK)
-    upstream.faults[f"/files/{BULKY}"] = slowly
-    with indexed(upstream, store, **{"upstream.timeout": "1"}) as index:
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2"}) as index:
         answer = index.get(of(BULKY, BULK), status=503)
         assert "has to come whole" in answer.text
         assert answer.headers["Retry-After"] == "10"
+        halves.rest()
         until(lambda: BULKY in kept(index))
         assert index.get(of(BULKY, BULK)).body == BULK_METADATA
 
 
 def test_where_nothing_is_kept_one_waits_for_the_whole_and_others_come_again(upstream, store):
     upstream.add(PROJECT, BULKY, BULK)
-    upstream.faults[f"/files/{BULKY}"] = slowly
-    with indexed(upstream, store, **{"upstream.timeout": "1", "upstream.limit": "0"}) as index:
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2", "upstream.limit": "0"}) as index:
         with concurrent.futures.ThreadPoolExecutor(2) as clients:
             asked = [clients.submit(index.get, of(BULKY, BULK), status="*") for _ in range(2)]
+            done, _ = concurrent.futures.wait(asked, 30, concurrent.futures.FIRST_COMPLETED)
+            assert "is being looked for" in done.pop().result().text
+            halves.rest()
             answers = {each.result().status_int: each.result() for each in asked}
         assert answers[200].body == BULK_METADATA
-        assert "is being looked for" in answers[503].text
+        assert 503 in answers
 
 
 def test_metadata_without_a_digest_is_taken_from_the_upstream(index, upstream):
