@@ -48,6 +48,16 @@ def test_what_is_known_of_a_name_is_shared_by_nodes_until_it_is_forgotten(store:
     assert list(here.names()) == [("other", "six")]
 
 
+def test_who_remembers_what_another_node_forgot_brings_none_of_it_back(store: Store) -> None:
+    here, there = (Repository(store, store, settings(cache_seconds="3600")).outside for _ in range(2))
+    here.edit("pypi", "six", paged)
+    assert here.get("pypi", "six")
+    there.forget("pypi", "six")
+    here.edit("pypi", "six", lambda known: with_kept(known, "a"))
+    found = there.passing("pypi", "six")
+    assert found and (found.page, set(found.kept)) == (None, {"a"})
+
+
 def test_changes_of_several_nodes_at_once_are_all_there(store: Store) -> None:
     nodes = [Repository(store, store, settings()).outside for _ in range(3)]
     with ThreadPoolExecutor(len(nodes)) as threads:
