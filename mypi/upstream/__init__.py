@@ -69,7 +69,6 @@ class Upstream:
         self.screen = screen or Screen(settings.policy, clock=clock)
         self.names = Names(repository, settings.private)
         self.theirs = self.names.theirs
-        self.private = self.names.private
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode

@@ -83,11 +83,6 @@ class Answer:
         self._came += len(piece)
         return piece
 
-    def stream(self, size: int = PIECE) -> Iterator[bytes]:
-        """Yield the body in pieces. Raises Away."""
-        while piece := self.read1(size):
-            yield piece
-
     def whole(self, limit: int) -> bytes:
         """Return the body, unpacked, in what is left of the time. Raises Away; Garbage if it is more than ``limit``."""
         packing = self.headers.get("Content-Encoding", "identity").strip().lower()

@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
-import time
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -20,7 +19,7 @@ from mypi.testing import FaultyStore, Point
 from mypi.upstream import Upstream
 from tests import stores, upstreams
 from tests.builders import metadata, sdist, wheel, zip_of
-from tests.upstream.support import CONTENT, NAME, PROJECT, address, indexed, kept, until
+from tests.upstream.support import CONTENT, NAME, PROJECT, Halves, address, indexed, kept, until
 
 OWN = metadata()
 BULKY, BULK = wheel(version="3.0", files={"acme_lib/data.bin": os.urandom(2_000_000)})
@@ -88,10 +87,23 @@ def test_fifty_who_want_it_are_one_search(index, upstream):
     with concurrent.futures.ThreadPoolExecutor(50) as clients:
         asked = [clients.submit(index.get, of()) for _ in range(50)]
         gate.wait_for()
-        time.sleep(0.5)
         gate.open()
         assert {each.result().body for each in asked} == {OWN}
     assert len(paths(upstream)) == 1
+
+
+def test_who_comes_while_it_is_looked_for_gets_what_is_found(upstream, store):
+    settings = Settings.load({f"mypi.{key}": said for key, said in upstream.settings(storage="memory").items()}, {})
+    repository = Repository(store, store, settings)
+    with contextlib.closing(repository):
+        found = Upstream.of(settings, repository)
+        (site,) = found.sites
+        served = found.page(PROJECT)
+        file = served.page.file(NAME)
+        search = found._metadata._searches[site.name, NAME, file.digest] = concurrent.futures.Future()
+        search.set_result(b"what the first one finds")
+        assert found._metadata.get(site, served.cached, file) == b"what the first one finds"
+    assert paths(upstream) == []
 
 
 def test_what_somebody_kept_a_moment_ago_is_not_looked_for_again(upstream, store):
@@ -147,34 +159,30 @@ def test_without_ranges_the_wheel_is_fetched_and_kept(index, upstream):
     assert [bool(asked) for asked in ranges(upstream)] == [True, False]
 
 
-def slowly(exchange: upstreams.Exchange) -> None:
-    """Send a wheel whole, in some three seconds."""
-    exchange.head(200, {}, len(BULK))
-    for place in range(0, len(BULK), 100_000):
-        exchange.wait(0.15)
-        exchange.wfile.write(BULK[place : place + 100_000])
-
-
 def test_a_wheel_that_has_to_come_whole_keeps_nobody_waiting_longer_than_clients_do(upstream, store):
     upstream.add(PROJECT, BULKY, BULK)
-    upstream.faults[f"/files/{BULKY}"] = slowly
-    with indexed(upstream, store, **{"upstream.timeout": "1"}) as index:
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2"}) as index:
         answer = index.get(of(BULKY, BULK), status=503)
         assert "has to come whole" in answer.text
         assert answer.headers["Retry-After"] == "10"
+        halves.rest()
         until(lambda: BULKY in kept(index))
         assert index.get(of(BULKY, BULK)).body == BULK_METADATA
 
 
 def test_where_nothing_is_kept_one_waits_for_the_whole_and_others_come_again(upstream, store):
     upstream.add(PROJECT, BULKY, BULK)
-    upstream.faults[f"/files/{BULKY}"] = slowly
-    with indexed(upstream, store, **{"upstream.timeout": "1", "upstream.limit": "0"}) as index:
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2", "upstream.limit": "0"}) as index:
         with concurrent.futures.ThreadPoolExecutor(2) as clients:
             asked = [clients.submit(index.get, of(BULKY, BULK), status="*") for _ in range(2)]
+            done, _ = concurrent.futures.wait(asked, 30, concurrent.futures.FIRST_COMPLETED)
+            assert "is being looked for" in done.pop().result().text
+            halves.rest()
             answers = {each.result().status_int: each.result() for each in asked}
         assert answers[200].body == BULK_METADATA
-        assert "is being looked for" in answers[503].text
+        assert 503 in answers
 
 
 def test_metadata_without_a_digest_is_taken_from_the_upstream(index, upstream):
