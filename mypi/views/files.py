@@ -174,13 +174,15 @@ def _respond(
 
 
 def _head(name: str, etag: str) -> Response:
-    response = Response(content_type="application/octet-stream")
-    response.etag = etag
-    response.accept_ranges = "bytes"
-    response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
+    headers = [
+        ("Content-Type", "application/octet-stream"),
+        ("ETag", f'"{etag}"'),
+        ("Accept-Ranges", "bytes"),
+        ("Cache-Control", f"max-age={FOREVER}, immutable"),
+        ("Content-Disposition", f'attachment; filename="{name}"'),
+        ("Content-Security-Policy", "sandbox; default-src 'none'"),
+    ]
+    return Response(app_iter=(), headerlist=headers)
 
 
 def _range(request: Request, response: Response, size: int) -> tuple[int, int] | None:
@@ -190,7 +192,7 @@ def _range(request: Request, response: Response, size: int) -> tuple[int, int] |
     file: poetry asks for the last 10,000 bytes of wheels that are smaller (A6.5). WebOb's own reading gives 416 to the
     latter, the first of several ranges, and an exception for ``bytes=-``.
     """
-    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    wanted = _RANGE.fullmatch(request.environ.get("HTTP_RANGE", ""))
     if wanted is None or response not in request.if_range:
         return None
     first, last = wanted.groups()
