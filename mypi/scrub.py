@@ -121,6 +121,8 @@ class Scrub:
                 began = time.monotonic()
                 try:
                     self.round()
+                except _Stopped:
+                    raise
                 except Exception:  # whatever it is, the server and its pages go on, and the next round may do better
                     log.exception("scrub: the round ended before it was through")
                 self._set(state="waiting")

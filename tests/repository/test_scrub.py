@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -277,7 +277,8 @@ def test_it_ends_with_the_repository_in_the_middle_of_a_file(filled: Repository,
     assert made.state.state == "reading"
     filled.close()
     assert made.state.state == "off"
-    assert "mypi-scrub" not in [thread.name for thread in threading.enumerate()]
+    assert made._thread
+    assert not made._thread.is_alive()
 
 
 def test_a_sweep_does_not_wait_for_it(filled: Repository, store: Store, running: Callable[..., Scrub]) -> None:
@@ -350,11 +351,12 @@ def test_a_process_that_ends_does_not_wait_for_it(tmp_path: Path) -> None:
         "from mypi.application import from_ini\n"
         "from mypi import scrub\n"
         "scrub.Scrub.__init__.__kwdefaults__['first'] = 0\n"
-        "app = from_ini({'mypi.storage.path': sys.argv[1], 'mypi.scrub.rate': '1', 'mypi.upload': 'everyone'})\n"
+        "app = from_ini({'mypi.storage.path': sys.argv[1], 'mypi.upload': 'everyone'})\n"
         "while not app.registry['mypi.scrub'].state.size:\n"
         "    time.sleep(0.01)\n"
         "print(app.registry['mypi.scrub'].state.state)\n"
     )
     given = [sys.executable, "-c", code, str(tmp_path / "store")]
-    done = subprocess.run(given, capture_output=True, text=True, timeout=30, check=False)
+    environ = {**os.environ, "MYPI_SCRUB_RATE": "1"}
+    done = subprocess.run(given, capture_output=True, text=True, timeout=30, check=False, env=environ)
     assert (done.returncode, done.stdout) == (0, "reading\n"), done.stderr

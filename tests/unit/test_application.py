@@ -20,7 +20,8 @@ def health(app) -> str:
     return Request.blank("/+health").get_response(app).text
 
 
-def test_main_makes_the_application_of_an_ini_file():
+def test_main_makes_the_application_of_an_ini_file_and_starts_its_scrub(monkeypatch):
+    monkeypatch.delenv("MYPI_SCRUB_RATE")
     app = main({"__file__": "x.ini"}, **OPEN)
     assert health(app) == "ok\n"
     assert app.registry["mypi.scrub"].state.state == "waiting"
