@@ -37,6 +37,15 @@ def rule_names(value: str) -> tuple[str, ...]:
     return rules.expand(options.words(value))
 
 
+def optional_size(value: str) -> int | None:
+    """Read a number of bytes, or nothing.
+
+    >>> optional_size("") is None, optional_size("1 MiB")
+    (True, 1048576)
+    """
+    return options.size(value) if value else None
+
+
 SHARED = ("pypi", "testpypi", "sigstore")
 """Audiences that others ask for, to whom builds hand such tokens every day."""
 
@@ -129,6 +138,13 @@ TABLE: tuple[Option, ...] = (
         "The address that people use, for the lines to copy on the pages; empty: the one that the request names.",
     ),
     Option(
+        "scrub.rate",
+        optional_size,
+        "",
+        "How many bytes a second each process of the server reads and compares with their digests, all day; 0: none. "
+        "Empty: 1 MiB, and none from a store where each read costs money, such as s3.",
+    ),
+    Option(
         "cache_seconds",
         options.number,
         "0",
@@ -184,6 +200,7 @@ class Settings:
     trash_days: int
     cache_size: int
     public_url: str | None
+    scrub_rate: int | None
     cache_seconds: int
 
     @classmethod
@@ -202,6 +219,7 @@ class Settings:
             role: StoreSettings(store, options.read(store.options, f"mypi.{role}.", given, environ))
             for role, store in chosen.items()
         }
+        values["scrub_rate"] = values.pop("scrub.rate")
         values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
         values["ldap"] = directory.read(given, environ)

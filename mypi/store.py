@@ -167,6 +167,9 @@ class Store(ABC):
     nodes: bool = False
     """Several hosts may use the store at the same time."""
 
+    metered: bool = False
+    """Each read costs money, so that nothing is read for no request unless the settings ask for it."""
+
     read_only: bool = False
     """The store was opened by ``for_reading`` and takes no writes, since another process may be at work in it."""
 
