@@ -20,7 +20,8 @@ TORTURE = $(addprefix tests/,system/test_kill.py repository/test_state_machine.p
     unit/test_hostile_zips.py unit/test_differential.py unit/test_forms.py unit/test_server.py \
     system/test_full_disk.py backends/test_crashes.py backends/test_power_loss.py backends/test_disks.py \
     backends/test_failing_disk.py backends/test_zodb_outages.py backends/test_s3_faults.py system/test_memory.py \
-    system/test_server_hardening.py repository/test_verify.py repository/test_clock.py test_promises.py)
+    system/test_server_hardening.py repository/test_verify.py repository/test_scrub.py repository/test_clock.py \
+    test_promises.py)
 
 torture: .venv/.mypi-test  ## break it at length, in half an hour: kills, faults, crowds, fuzz; ends with a table
 	MYPI_TORTURE=20 MYPI_KILLS=100 .venv/bin/python -m pytest --timeout 1800 -n 2 --dist loadfile \

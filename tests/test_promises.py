@@ -437,7 +437,7 @@ def test_control_of_promise_8_a_server_with_few_places(index: Index) -> None:
         assert starved(port)
 
 
-# 9. Damage is detected and named: a wrong size never gets a 200, a wrong digest is found by `mypi verify`.
+# 9. Damage is detected and named: a wrong size never gets a 200, a wrong digest is found and withdrawn.
 
 
 def unnoticed(store: MemoryStore, index: Index) -> list[str]:
@@ -457,7 +457,7 @@ def unnoticed(store: MemoryStore, index: Index) -> list[str]:
 
 
 def test_promise_9_damage_is_detected_and_named(store: MemoryStore, index: Index) -> None:
-    """At length: repository/test_verify, functional/test_files."""
+    """At length: repository/test_verify, repository/test_scrub, functional/test_files."""
     assert unnoticed(store, index) == []
 
 
