@@ -62,6 +62,8 @@ class Client:
         while True:
             version += 1
             size = 3 * MIB if version % BIG_EVERY == self.number % BIG_EVERY else 1000
+            if TORTURE and version % 250 == 25:
+                size = 64 * MIB
             project = SHARED if version % 2 else f"acme-{self.number}"
             yield wheel(project, f"{version}.{self.number}", size)
 
