@@ -29,7 +29,8 @@ torture: .venv/.mypi-test  ## break it at length, in half an hour: kills, faults
 
 audit: .venv/.mypi-test  ## ask for known weaknesses of what mypi depends on; needs the internet
 	.venv/bin/python -m pip install -q pip-audit
-	.venv/bin/python -m pip_audit --skip-editable
+	.venv/bin/python -m pip freeze --exclude-editable | \
+	    .venv/bin/python -m pip_audit --strict --disable-pip --no-deps -r /dev/stdin
 
 stores: .venv/.mypi-test  ## run the application's tests on every store, each of which `make test` runs on two
 	MYPI_STORES=all .venv/bin/python -m pytest -n 2 --dist loadfile tests/functional
