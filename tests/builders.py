@@ -169,12 +169,19 @@ def _headers(entry: Entry, offset: int) -> tuple[bytes, bytes]:
         "extra": b"",
     }
     sides = {"signature": b"PK\x03\x04", **common, "extra": entry.local_extra, **entry.local}
-    local = struct.pack("<4s5H3L2H", sides["signature"], 20, *_numbers(sides), len(sides["name"]), len(sides["extra"]))
+    local = struct.pack(
+        "<4s5H3L2H",
+        sides["signature"],
+        sides.get("needed", 20),
+        *_numbers(sides),
+        len(sides["name"]),
+        len(sides["extra"]),
+    )
     local += sides["name"] + sides["extra"] + packed + entry.behind
     more = {"signature": b"PK\x01\x02", **common, "extra": entry.central_extra, "disk": 0, "offset": offset}
     more |= entry.central
     lengths = len(more["name"]), len(more["extra"]), len(entry.comment)
-    central = struct.pack("<4s6H3L", more["signature"], 0x0314, 20, *_numbers(more))
+    central = struct.pack("<4s6H3L", more["signature"], 0x0314, more.get("needed", 20), *_numbers(more))
     central += struct.pack("<5H2L", *lengths, more["disk"], 0, entry.attributes, more["offset"])
     return local, central + more["name"] + more["extra"] + entry.comment
 

@@ -24,6 +24,7 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_NEWEST = 45  # "version needed to extract", in tenths: 4.5 has zip64 (APPNOTE 4.4.3.2)
 
 _ZIP64 = 0x0001
 # A second name for the member, which some readers prefer (Info-ZIP), and the one that a stronger cipher needs.
@@ -141,6 +142,7 @@ def central(data: bytes, place: int) -> CentralEntry:
     if comment or disk:
         raise ArchiveError(f"the entry of {raw_name!r} has a comment or is on another disk")
     _check_flags(raw_name, flags)
+    _check_needed(raw_name, fields[2])
     wide = _widen(raw_name, data[stop - extras : stop], (size, packed, offset))
     if wide != (size, packed, offset) and max(wide) < _LARGE:
         raise ArchiveError(f"the entry of {raw_name!r} uses zip64 without need")
@@ -151,7 +153,7 @@ def central(data: bytes, place: int) -> CentralEntry:
 def local(file: BinaryIO, offset: int, limits: Limits) -> LocalEntry:
     """Read the local header at `offset`."""
     head = read_exactly(file, offset, _LOCAL.size)
-    signature, _, flags, method, time, date, crc, packed, size, names, extras = _LOCAL.unpack(head)
+    signature, needed, flags, method, time, date, crc, packed, size, names, extras = _LOCAL.unpack(head)
     if signature != b"PK\x03\x04":
         raise ArchiveError("the zip archive has something else in place of a member's header")
     if names > limits.name:
@@ -159,6 +161,7 @@ def local(file: BinaryIO, offset: int, limits: Limits) -> LocalEntry:
     rest = read_exactly(file, offset + _LOCAL.size, names + extras)
     raw_name = rest[:names]
     _check_flags(raw_name, flags)
+    _check_needed(raw_name, needed)
     size, packed = _widen(raw_name, rest[names:], (size, packed))
     entry = Entry(raw_name, flags, method, (date, time), crc, packed=packed, size=size)
     return LocalEntry(entry, _LOCAL.size + names + extras)
@@ -170,6 +173,14 @@ def descriptors(entry: Entry) -> list[bytes]:
     wide = struct.pack("<2Q", entry.packed, entry.size)
     crc = struct.pack("<L", entry.crc)
     return [mark + crc + sizes for mark in (b"PK\x07\x08", b"") for sizes in (narrow, wide) if sizes]
+
+
+def _check_needed(raw_name: bytes, needed: int) -> None:
+    """Refuse what zipfile, unzip and uv do not unpack; stored and deflated members need no more than zip64 does."""
+    if needed & 0xFF > _NEWEST:
+        raise ArchiveError(
+            f"the member {raw_name!r} needs version {(needed & 0xFF) / 10} of zip, and none that is read"
+        )
 
 
 def _check_flags(raw_name: bytes, flags: int) -> None:

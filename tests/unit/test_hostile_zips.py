@@ -66,6 +66,8 @@ HOSTILE = {
     "entries on other disks": (builders.zip_file([A], end={"here": 0}), "one part of several"),
     "a comment of an entry": (one(comment=b"hello"), "has a comment"),
     "encrypted": (one(flags=0x801), "encrypted"),
+    "a version that nobody reads": (one(central={"needed": 199}), "needs version 19.9"),
+    "a local version that nobody reads": (one(local={"needed": 63}), "needs version 6.3"),
     "strange flags": (one(flags=0x820), "unusual flags"),
     "another method": (one(method=12, packed=b"data"), "neither stored nor deflated"),
     "stored, but shorter": (one(method=0, local={"size": 3}, central={"size": 3}), "neither stored nor deflated"),
