@@ -272,7 +272,7 @@ class Repository:
         are copied at a time. Raises SameStore; StoreError, after which a further copy goes on from there.
         """
         sealed_at = timestamp(self._clock()) if catch_up else None
-        move = Move(self._stores, target._stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
+        move = Move(self.stores, target.stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
         return move.run()
 
     def unseal(self, *, jobs: int = 8) -> int:
@@ -280,7 +280,8 @@ class Repository:
         return unseal(Raws(self._catalogue.store, "in this store"), jobs)
 
     @property
-    def _stores(self) -> Stores:
+    def stores(self) -> Stores:
+        """Both roles of the store, and the id that they share."""
         return Stores(self._files, self._catalogue.store, self._id)
 
     def _key(self, project: Project, file: File) -> str:

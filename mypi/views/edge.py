@@ -14,8 +14,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from .. import logs
 from ..security import COOKIE
 from ..settings import Settings
+from .counting import counting
 
 access = logging.getLogger("mypi.access")
 
@@ -28,6 +30,9 @@ HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+
+REQUEST = "mypi.request"
+"""The key of a request's environ under which mypi's own server gives the id that the trusted proxy sent."""
 
 _PORT = re.compile(r":[0-9]*\Z")
 _LOOPBACK = re.compile(r"127\.|::1\Z")
@@ -43,13 +48,17 @@ class Misdirected(HTTPClientError):  # type: ignore[misc] # Pyramid has no types
 
 
 def answers(handler: Handler, registry: Any) -> Handler:
-    """Tween: give every answer its safe headers and its line in the access log."""
+    """Tween: give every answer its safe headers, its id, and its line in the access log, and count it."""
     rights = registry["mypi.settings"].rights
     private = rights.uneven or "everyone" not in rights.index["read"]
+    count = counting(registry["mypi.metrics"])
 
     def handle(request: Request) -> Response:
         began = time.perf_counter()
+        # Of a client's own word the server has made nothing but what the trusted proxy gave.
+        name = logs.begin(request.environ.get(REQUEST))
         response = handler(request)
+        response.headers["X-Request-ID"] = name
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if private:
@@ -57,18 +66,32 @@ def answers(handler: Handler, registry: Any) -> Handler:
             response.vary = (*(response.vary or ()), "Authorization", "Cookie")
         if request.scheme == "https":
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        access.info(
-            "%s %s %s %s %s %.0f ms",
-            request.remote_addr or "-",  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
-            request.environ.get("mypi.user") or "-",
-            request.method,
-            ascii(request.environ.get("PATH_INFO", ""))[1:-1],
-            response.status_int,
-            (time.perf_counter() - began) * 1000,
-        )
+        seconds = time.perf_counter() - began
+        count(request, response, seconds)
+        if access.isEnabledFor(logging.INFO):
+            _log(request, response, seconds)
         return response
 
     return handle
+
+
+def _log(request: Request, response: Response, seconds: float) -> None:
+    """Write the line of a request; passwords and queries are never in it (threat 33)."""
+    told = {
+        "client": request.remote_addr,  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
+        "user": request.environ.get("mypi.user"),
+        "method": request.method,
+        "path": ascii(request.environ.get("PATH_INFO", ""))[1:-1],
+        "status": response.status_int,
+        "bytes": response.content_length,
+        "seconds": round(seconds, 6),
+    }
+    client, user, method, path, status, *_ = told.values()
+    access.info(
+        "%s %s %s %s %s %.0f ms",
+        *(client or "-", user or "-", method, path, status, seconds * 1000),
+        extra={logs.FIELDS: told},
+    )
 
 
 def requests(handler: Handler, registry: Any) -> Handler:
@@ -80,8 +103,8 @@ def requests(handler: Handler, registry: Any) -> Handler:
         # Pyramid would begin its traversal there, for anybody who sends the header (threat 14).
         request.environ.pop("HTTP_X_VHM_ROOT", None)
         _check_url(request)
-        # A load balancer asks for the health of an address, not of a name.
-        asked = hosts and request.environ["PATH_INFO"] != "/+health"
+        # A load balancer asks for the health of an address, not of a name; Prometheus for its numbers.
+        asked = hosts and request.environ["PATH_INFO"] not in ("/+health", "/+ready", "/+metrics")
         if asked and _PORT.sub("", request.host).lower() not in hosts:
             raise Misdirected("This index does not answer to that host name; its operator sets mypi.allowed_hosts")
         if settings.https_only:

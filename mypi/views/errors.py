@@ -21,6 +21,7 @@ from ..accounts import AccountError, Throttled
 from ..artifacts import ArtifactError
 from ..attestations import AttestationError
 from ..forms import FormError
+from ..logs import request_id
 from ..metadata import MetadataError
 from ..model import Closed, Missing, Taken
 from ..names import InvalidName, InvalidVersion
@@ -162,7 +163,7 @@ def http(exc: HTTPException, request: Request) -> Response:
 def unexpected(exc: Exception, request: Request) -> Response:
     """Log a mistake of ours with all that helps, and tell the client nothing of it."""
     log.critical("%s %s failed", request.method, request.path, exc_info=exc)
-    return _answer(request, 500, "mypi made a mistake; its log says more")
+    return _answer(request, 500, "mypi made a mistake; tell its operator")
 
 
 def _nothing(request: Request) -> str:
@@ -185,6 +186,8 @@ def _public(exc: Exception) -> str:
 
 
 def _answer(request: Request, status: int, message: str) -> Response:
+    if status >= 500:
+        message = f"{message} (request {request_id()})"  # under which the log says more
     response = Response(status=status, vary=("Accept",))
     response.status = f"{status} {reason(message)}"
     response.cache_control = "no-store"
