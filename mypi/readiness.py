@@ -10,7 +10,7 @@ import errno
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .repository import Repository, WrongStore
 from .repository.identity import confirm
@@ -113,8 +113,8 @@ def _seen(repository: Repository) -> State:
         names = repository.names()
     except WrongStore:
         return WRONG
-    except StoreError:
-        return AWAY
+    except StoreError as exc:
+        return replace(SEALED, reads=False) if isinstance(exc, Sealed) else AWAY
     try:
         for store in (stores.files, stores.catalogue):
             store.probe()

@@ -102,7 +102,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
-        return generate_latest(self.registry)
+        return generate_latest(_Plain(self.registry))
 
     def _child(self, key: tuple[Any, ...], make: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
         """Return what counts for a set of labels; looking it up in each metric would cost more than the counting."""
@@ -117,6 +117,20 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
         return Histogram(name, text, labels, buckets=SECONDS, registry=self.registry)
+
+
+class _Plain(CollectorRegistry):
+    """What a registry collects, without the times at which each number began: Prometheus takes none in this format."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._all = registry
+
+    def collect(self) -> Iterable[Any]:
+        """Yield what there is."""
+        for metric in self._all.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class _Asked:
