@@ -92,6 +92,7 @@ def _watch(registry: Any, metrics: Metrics, repository: Repository, upstream: Up
     """Have the application looked at, and what its parts count shown."""
     readiness = Readiness(repository)
     registry["mypi.metrics"] = metrics
+    registry["mypi.refused"] = metrics.turned_away
     registry["mypi.readiness"] = readiness
     registry["mypi.stopping"] = readiness.stop
 

@@ -51,6 +51,7 @@ class Metrics:
         self._received = self._counter("mypi_received_bytes", "Bytes of the bodies of requests.", kinds)
         self._sent = self._counter("mypi_sent_bytes", "Bytes of the bodies of answers, as announced.", kinds)
         self._refused = self._counter("mypi_uploads_refused", "Uploads refused.", ("reason",))
+        self._turned_away = self._counter("mypi_server_refusals", "Requests refused before their body.", ("status",))
         self._calls = self._counter("mypi_store_calls", "Calls of a store.", ("role", "operation", "outcome"))
         self._waits = self._histogram("mypi_store_seconds", "How long a store took.", ("role", "operation"))
         self._lock = threading.Lock()
@@ -78,6 +79,10 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """Count an upload that was refused; the reason is one of a few words."""
         self._refused.labels(reason).inc()
+
+    def turned_away(self, status: int) -> None:
+        """Count a request that the server answered before the application saw it."""
+        self._turned_away.labels(str(status)).inc()
 
     def called(self, role: str, operation: str, outcome: str, seconds: float) -> None:
         """Count a call of a store."""

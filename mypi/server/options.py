@@ -7,6 +7,7 @@ that nothing is written twice in the `.ini`. All keys may be absent; an applicat
 - `mypi.upload_paths`, set of str: where uploads are posted, without prefix and trailing slash: `{"", "/simple"}`.
 - `mypi.upload_protected`, bool: whether an upload needs credentials.
 - `mypi.remote_user`, bool: whether it wants to be told who asks, as `REMOTE_USER`.
+- `mypi.refused`, callable with a status: called for each request that the server answers itself, before its body.
 - `mypi.stopping`, callable without arguments: called when the server is told to stop, perhaps in a signal handler.
 - `mypi.spool_folder`, str or None: a folder on the store's file system, where large bodies are kept meanwhile.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ KIB, MIB = 1024, 1024 * 1024
 # Boundaries, part headers and text fields around the file. More than the form itself allows (mypi.forms), so that the
 # precise answer is the form's.
 FORM_SLACK = 8 * MIB
+
+
+def _nobody(status: int) -> None:
+    """Tell nobody of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Rules:
     trusted_proxy_user_header: str | None
     upload_protected: bool = False
     upload_paths: frozenset[str] | None = None
+    refused: Callable[[int], None] = _nobody
 
     @property
     def body_limit(self) -> int:
@@ -81,6 +87,7 @@ class Rules:
             max_request_body_size=body,
             upload_paths=None if paths is None else frozenset(paths),
             upload_protected=bool(registry.get("mypi.upload_protected")),
+            refused=registry.get("mypi.refused") or self.refused,
             tmpdir=self.tmpdir or registry.get("mypi.spool_folder"),
         )
 

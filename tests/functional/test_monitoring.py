@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import re
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -155,7 +156,8 @@ def test_metrics_count_no_length_that_is_none(make_index):
 def test_metrics_count_refused_uploads_by_reason(make_index):
     index = make_index(manage="everyone", refuse="long-summary")
     index.publish(NAME, CONTENT)
-    index.publish(NAME, wheel("acme-lib", members={"acme_lib/more.py": b"1"})[1], status=409)
+    index.publish(NAME, wheel("acme-lib", summary="Another")[1], status=409)
+    index.publish(*wheel("acme-lib", "3.0", summary="long " * 200), status=400)
     index.publish("acme_lib-2.0-py3-none-any.whl", b"no archive", status=400)
     index.publish(NAME, CONTENT, status=400, name=None)
     index.publish(NAME, CONTENT, status=400, version="x y")
@@ -164,7 +166,7 @@ def test_metrics_count_refused_uploads_by_reason(make_index):
     reasons = {
         re.findall('"(.*)"', name)[0]: count for name, count in seen.items() if "mypi_uploads_refused_total" in name
     }
-    assert reasons == {"taken": 1, "archive": 1, "other": 1, "name": 1, "action": 1}
+    assert reasons == {"taken": 1, "rule": 1, "archive": 1, "other": 1, "name": 1, "action": 1}
 
 
 def test_metrics_count_what_a_page_refused(make_index):
@@ -179,6 +181,14 @@ def test_metrics_count_a_body_that_is_too_large_as_size(make_index):
     index = make_index(manage="everyone", upload_limit="10")
     index.publish(NAME, CONTENT, status=413)
     assert numbers(index)['mypi_uploads_refused_total{reason="size"}'] == 1
+
+
+def test_metrics_count_what_the_server_refused_before_the_application(make_index):
+    index = make_index(manage="everyone", upload="users")
+    with served(index.app) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        assert b" 401 " in sock.recv(65536)
+    assert numbers(index)['mypi_server_refusals_total{status="401"}'] == 1
 
 
 def test_metrics_count_calls_of_the_store(store):

@@ -6,6 +6,7 @@ import configparser
 import json
 import logging
 import logging.config
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyramid.paster import setup_logging
 
 from mypi import logs
 from mypi.accounts import fresh
@@ -131,6 +133,30 @@ def test_the_id_is_that_of_the_thread():
     assert seen[0] == "-"
     assert seen[1] == seen[2] and len(seen[1]) == 16
     assert logs.request_id() == "1a2b"
+
+
+def test_production_ini_is_switched_to_json_by_its_comments(tmp_path: Path):
+    text = (Path(__file__).parents[2] / "production.ini").read_text(encoding="utf-8")
+    used, commented = text.index("# %(request)s is the id"), text.index("# One JSON object a line")
+    switched = [line.removeprefix("# ") for line in text[commented:].splitlines() if re.match(r"# (\[|class)", line)]
+    ini = tmp_path / "production.ini"
+    ini.write_text(text[:used] + "\n".join(switched) + "\n", encoding="utf-8")
+    setup_logging(str(ini))
+    try:
+        logging.getLogger("mypi").warning("one\n")
+        logging.getLogger("mypi.access").info("two", extra={logs.FIELDS: {"status": 200}})
+    finally:
+        for name in (None, "mypi.access"):
+            logger = logging.getLogger(name)
+            for handler in [each for each in logger.handlers if isinstance(each, logging.FileHandler)]:
+                logger.removeHandler(handler)
+                handler.close()
+        for name in ("mypi", "mypi.access"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+            logging.getLogger(name).propagate = True
+    for name, message in (("mypi.log", "one\n"), ("access.log", "two")):
+        told = json.loads((tmp_path / name).read_text(encoding="utf-8"))
+        assert (told["message"], told["request"]) == (message, "1a2b")
 
 
 @pytest.mark.parametrize("kind", ["Json", "Text"])
