@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Info, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ..store import Store
+from .tallies import Shown, Tallies
 from .watched import Watched
 
 __all__ = ["CONTENT_TYPE", "Metrics", "Watched"]
@@ -30,9 +32,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are counted by name; a client may make up others."""
-
-SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""The bounds of the histograms: a page takes under a millisecond, a large upload into a far store many seconds."""
 
 Numbers = Mapping[Any, float]
 """Numbers by the values of their labels, a tuple of str."""
@@ -45,53 +44,54 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         Info("mypi", "Which mypi this is.", registry=self.registry).info({"version": version("mypi")})
-        kinds = ("kind",)
-        self._requests = self._counter("mypi_requests", "Requests answered.", ("kind", "method", "status"))
-        self._seconds = self._histogram("mypi_request_seconds", "From a request to the head of its answer.", kinds)
-        self._received = self._counter("mypi_received_bytes", "Bytes of the bodies of requests.", kinds)
-        self._sent = self._counter("mypi_sent_bytes", "Bytes of the bodies of answers, as announced.", kinds)
-        self._refused = self._counter("mypi_uploads_refused", "Uploads refused.", ("reason",))
-        self._turned_away = self._counter("mypi_server_refusals", "Requests refused before their body.", ("status",))
-        self._calls = self._counter("mypi_store_calls", "Calls of a store.", ("role", "operation", "outcome"))
-        self._waits = self._histogram("mypi_store_seconds", "How long a store took.", ("role", "operation"))
+        self._requests, self._calls = Tallies(), Tallies()
+        requests = Shown(
+            self._requests,
+            ("kind", "method", "status"),
+            1,
+            ("mypi_requests", "Requests answered."),
+            ("mypi_request_seconds", "From a request to the head of its answer."),
+            ("mypi_received_bytes", "Bytes of the bodies of requests."),
+            ("mypi_sent_bytes", "Bytes of the bodies of answers, as announced."),
+        )
+        calls = Shown(
+            self._calls,
+            ("role", "operation", "outcome"),
+            2,
+            ("mypi_store_calls", "Calls of a store."),
+            ("mypi_store_seconds", "How long a store took."),
+        )
+        self.registry.register(requests)
+        self.registry.register(calls)
         self._lock = threading.Lock()
-        self._children: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._refused: Counter[tuple[str]] = Counter()
+        self._turned_away: Counter[tuple[str]] = Counter()
+        self.counts("mypi_uploads_refused", "Uploads refused.", ("reason",), lambda: self._copy(self._refused))
+        self.counts(
+            "mypi_server_refusals",
+            "Requests refused before their body.",
+            ("status",),
+            lambda: self._copy(self._turned_away),
+        )
 
     def request(self, kind: str, method: str, status: int, seconds: float, received: int, sent: int) -> None:
         """Count a request that was answered; bytes are those of the bodies."""
         method = method if method in METHODS else "other"
-        requests, spent, taken, given = self._child(
-            ("request", kind, method, status),
-            lambda: (
-                self._requests.labels(kind, method, str(status)),
-                self._seconds.labels(kind),
-                self._received.labels(kind),
-                self._sent.labels(kind),
-            ),
-        )
-        requests.inc()
-        spent.observe(seconds)
-        if received:
-            taken.inc(received)
-        if sent:
-            given.inc(sent)
+        self._requests.count((kind, method, str(status)), seconds, received, sent)
 
     def refused(self, reason: str) -> None:
         """Count an upload that was refused; the reason is one of a few words."""
-        self._refused.labels(reason).inc()
+        with self._lock:
+            self._refused[reason,] += 1
 
     def turned_away(self, status: int) -> None:
         """Count a request that the server answered before the application saw it."""
-        self._turned_away.labels(str(status)).inc()
+        with self._lock:
+            self._turned_away[str(status),] += 1
 
     def called(self, role: str, operation: str, outcome: str, seconds: float) -> None:
         """Count a call of a store."""
-        calls, waits = self._child(
-            ("call", role, operation, outcome),
-            lambda: (self._calls.labels(role, operation, outcome), self._waits.labels(role, operation)),
-        )
-        calls.inc()
-        waits.observe(seconds)
+        self._calls.count((role, operation, outcome), seconds)
 
     def around(self, role: str, store: Store) -> Store:
         """Return a store that passes everything on to another one and has its calls counted."""
@@ -107,35 +107,11 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return everything in the text format of Prometheus."""
-        return generate_latest(_Plain(self.registry))
+        return generate_latest(self.registry)
 
-    def _child(self, key: tuple[Any, ...], make: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-        """Return what counts for a set of labels; looking it up in each metric would cost more than the counting."""
-        found = self._children.get(key)
-        if found is None:
-            with self._lock:
-                found = self._children.setdefault(key, make())
-        return found
-
-    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(name, text, labels, buckets=SECONDS, registry=self.registry)
-
-
-class _Plain(CollectorRegistry):
-    """What a registry collects, without the times at which each number began: Prometheus takes none in this format."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__()
-        self._all = registry
-
-    def collect(self) -> Iterable[Any]:
-        """Yield what there is."""
-        for metric in self._all.collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
+    def _copy(self, counts: Counter[tuple[str]]) -> Numbers:
+        with self._lock:
+            return dict(counts)
 
 
 class _Asked:

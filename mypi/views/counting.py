@@ -72,13 +72,13 @@ def counting(metrics: Metrics) -> Count:
     """Return what counts a request, its answer and the seconds between them."""
 
     def count(request: Request, response: Response, seconds: float) -> None:
-        of = kind(request)
+        of, status = kind(request), response.status_int
         # Of a body that comes in pieces nobody knows the length, and HEAD announces what it does not send.
         sent = 0 if request.method == "HEAD" else response.content_length or 0
-        metrics.request(of, request.method, response.status_int, seconds, _length(request), sent)
-        if of == "upload" and response.status_int >= 400:
+        metrics.request(of, request.method, status, seconds, _length(request), sent)
+        if of == "upload" and status >= 400:
             exc = request.environ.get(REFUSED) or getattr(request, "exception", None)
-            metrics.refused(reason(exc, response.status_int))
+            metrics.refused(reason(exc, status))
 
     return count
 
