@@ -23,12 +23,18 @@ _request: ContextVar[str] = ContextVar("mypi.request", default="-")
 _BREAKS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What ends a line, or moves the cursor or the order of letters of whoever reads it; not the tab."""
 
-_SECRETS = re.compile(
-    r"mypi-[0-9A-Za-z]{12}-[0-9A-Za-z]{43}-[0-9A-Za-z]{6}"
-    r"|(?:(?<=[Bb]asic )|(?<=[Bb]earer ))[0-9A-Za-z+/=._~-]{8,}"
-    r"|(?<=://)[^/\s@\"\\]*(?=@)"
+_SECRETS = (
+    ("mypi-", re.compile(r"mypi-[0-9A-Za-z]{12}-[0-9A-Za-z]{43}-[0-9A-Za-z]{6}")),
+    ("asic ", re.compile(r"(?<=[Bb]asic )[0-9A-Za-z+/=._~-]{8,}")),
+    ("earer ", re.compile(r"(?<=[Bb]earer )[0-9A-Za-z+/=._~-]{8,}")),
+    ("@", re.compile(r"(?<=://)[^/\s@\"\\]*(?=@)")),
 )
-"""A token, credentials as a header has them, and whom an address names."""
+"""A token, credentials as a header has them, and whom an address names; each with what a line must hold for it.
+
+To look for all of them in every line would take longer than to write it. None takes a quote, so that JSON stays it.
+"""
+
+_as_json = json.JSONEncoder(default=str).encode  # ASCII only, so that nothing in it ends a line
 
 
 def begin(given: str | None) -> str:
@@ -52,7 +58,14 @@ def plain(text: str) -> str:
     >>> plain("a\nb\x1b[2J Authorization: Basic YWxpY2U6d29uZGVy")
     'a\\x0ab\\x1b[2J Authorization: Basic (hidden)'
     """
-    return _SECRETS.sub("(hidden)", _BREAKS.sub(_escape, text))
+    return _hidden(text if text.isprintable() else _BREAKS.sub(_escape, text))
+
+
+def _hidden(text: str) -> str:
+    for sign, secret in _SECRETS:
+        if sign in text:
+            text = secret.sub("(hidden)", text)
+    return text
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -93,8 +106,7 @@ class Json(logging.Formatter):
         details = _details(self, record)
         if details:
             line["traceback"] = details
-        # ASCII only, so that nothing in it ends a line; no pattern of a secret takes a quote, so that it stays JSON.
-        return _SECRETS.sub("(hidden)", json.dumps(line, default=str))
+        return _hidden(_as_json(line))
 
 
 def _details(formatter: logging.Formatter, record: logging.LogRecord) -> str:
