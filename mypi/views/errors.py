@@ -73,7 +73,7 @@ def refused(exc: Exception, request: Request) -> Response:
         # A seal was asked for, and another index is not ours to mend: one line each, and no sign of a fault.
         level, cause = (logging.WARNING, None) if isinstance(exc, (Moved, UpstreamError)) else (logging.ERROR, exc)
         log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
-        answer = _answer(request, code, _public(exc))
+        answer = _answer(request, code, _public(exc) if isinstance(exc, Moved) else _named(_public(exc)))
         answer.headers["Retry-After"] = RETRY_AFTER
         return answer
     # A store's message names its keys, which are nobody's business.
@@ -163,7 +163,12 @@ def http(exc: HTTPException, request: Request) -> Response:
 def unexpected(exc: Exception, request: Request) -> Response:
     """Log a mistake of ours with all that helps, and tell the client nothing of it."""
     log.critical("%s %s failed", request.method, request.path, exc_info=exc)
-    return _answer(request, 500, "mypi made a mistake; tell its operator")
+    return _answer(request, 500, _named("mypi made a mistake; tell its operator"))
+
+
+def _named(message: str) -> str:
+    """Add the id of the request, under which the log says more of a fault."""
+    return f"{message} (request {request_id()})"
 
 
 def _nothing(request: Request) -> str:
@@ -186,8 +191,6 @@ def _public(exc: Exception) -> str:
 
 
 def _answer(request: Request, status: int, message: str) -> Response:
-    if status >= 500:
-        message = f"{message} (request {request_id()})"  # under which the log says more
     response = Response(status=status, vary=("Accept",))
     response.status = f"{status} {reason(message)}"
     response.cache_control = "no-store"
