@@ -56,7 +56,7 @@ def readers(value: str) -> tuple[str, ...]:
 
 
 def principals_or_nothing(value: str) -> tuple[str, ...]:
-    """Take such names as well, but for ``owners``, or nothing.
+    """Read principals, of whom ``owners`` are none, or nothing.
 
     >>> principals_or_nothing("")
     ()
