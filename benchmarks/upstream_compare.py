@@ -1,7 +1,8 @@
 """Whether popular projects resolve through mypi as they do directly, and how long it takes, cold and warm.
 
 ``python -m benchmarks.upstream_compare`` needs a public index that can be reached, and uv beside this Python. Each
-project is resolved for itself: by ``uv pip compile`` with all hashes, and by ``pip install --dry-run``.
+project is resolved for itself: by ``uv pip compile`` with all hashes, and by ``pip install --dry-run``. At last the
+upstream is switched off when half of the projects are resolved, once with an empty store and once with a warm one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+
+from tests import tunnels
 
 POPULAR = (
     *("boto3", "botocore", "urllib3", "requests", "certifi", "typing-extensions", "charset-normalizer", "idna"),
@@ -88,8 +91,8 @@ def by_pip(project: str, url: str, before: str, *, python: str = sys.executable)
 
 
 @contextlib.contextmanager
-def served(folder: Path, upstream: str, *, private: bool) -> Iterator[str]:
-    """Run mypi before the upstream until the block ends; yield the address of its Simple API."""
+def served(folder: Path, upstream: str, *, private: bool, proxy: str | None = None) -> Iterator[str]:
+    """Run mypi before the upstream, perhaps through a proxy, until the block ends; yield where its Simple API is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -97,7 +100,10 @@ def served(folder: Path, upstream: str, *, private: bool) -> Iterator[str]:
     ini.write_text(INI.format(upstream=upstream, private=str(private).lower(), port=port), encoding="utf-8")
     log = (folder / "log").open("w")
     server = subprocess.Popen(  # noqa: S603 - so does this
-        [sys.executable, "-m", "pyramid.scripts.pserve", str(ini)], stdout=log, stderr=log
+        [sys.executable, "-m", "pyramid.scripts.pserve", str(ini)],
+        stdout=log,
+        stderr=log,
+        env=os.environ | ({"HTTPS_PROXY": proxy} if proxy else {}),
     )
     try:
         for _ in range(300):
@@ -135,6 +141,34 @@ def compare(client: str, resolve: Resolve, projects: list[str], urls: dict[str, 
     return differences
 
 
+def switched_off(resolve: Resolve, projects: list[str], given: argparse.Namespace, *, warm: bool) -> int:
+    """Switch the upstream off when half of the projects are resolved; print what came, return what is wrong.
+
+    With a warm store everything must go on as before; with an empty one what was never asked for must fail, and say so.
+    """
+    half = len(projects) // 2
+    with tempfile.TemporaryDirectory() as folder, tunnels.running() as way:
+        place = Path(folder)
+        with served(place, given.upstream, private=given.private_addresses, proxy=way.url) as url:
+            before, _ = resolved(resolve, projects if warm else projects[:half], url, given.before, given.jobs)
+            if warm:
+                resolved(resolve, projects[:half], url, given.before, given.jobs)
+            way.cut()
+            rest, took = resolved(resolve, projects[half:], url, given.before, given.jobs)
+            again, _ = resolved(resolve, projects[:half], url, given.before, given.jobs)
+    failed = [name for name, text in (rest | again).items() if text.startswith("failed")]
+    other = [name for name in before if before[name] != (rest | again).get(name)]
+    lost = [name for name in failed if "not found in the package registry" in rest.get(name, "")]
+    print(
+        f"switched off, {'warm' if warm else 'cold'}: {len(failed)} of {len(projects)} failed, {len(other)} other than "
+        f"before, {len(lost)} called unknown; the second half took {took:.1f} s",
+        flush=True,
+    )
+    for name in (*other, *lost):
+        print(f"     {name}: {(rest | again)[name][-200:]!r} instead of {before.get(name, '')[-200:]!r}")
+    return len(other) + len(lost)
+
+
 def main() -> None:
     reads = argparse.ArgumentParser(description=__doc__)
     reads.add_argument("--upstream", default="https://pypi.org/simple/")
@@ -159,6 +193,8 @@ def main() -> None:
             with served(place, away, private=given.private_addresses) as mypi:
                 urls = {"directly": given.upstream, "upstream away": mypi} if number else {}
                 differences += compare(client, resolve, list(POPULAR[: min(number, 10)]), urls, given)
+    for warm in (False, True):
+        differences += switched_off(by_uv, list(POPULAR[: given.uv]), given, warm=warm) if given.uv else 0
     sys.exit(1 if differences else 0)
 
 

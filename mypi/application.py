@@ -73,15 +73,10 @@ def application(
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
     config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.spool_folder"] = repository.spool_folder
-    config.add_request_method(lambda _: repository, "repository", property=True)
-    screen = Screen(settings.policy)
-    config.registry["mypi.screen"] = screen
-    config.add_request_method(lambda _: screen, "screen", property=True)
-    upstream = Upstream.of(settings, repository, screen)
-    config.add_request_method(lambda _: upstream, "upstream", property=True)
+    config.registry["mypi.screen"] = screen = Screen(settings.policy)
+    config.registry["mypi.upstream"] = upstream = Upstream.of(settings, repository, screen)
+    config.registry["mypi.overview"] = Overview(repository)
     _watch(config.registry, metrics or Metrics(), repository, upstream)
-    overview = Overview(repository)
-    config.add_request_method(lambda _: overview, "overview", property=True)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")

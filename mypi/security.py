@@ -67,8 +67,7 @@ class Identity:
     def allows(self, permission: str, project: str | None) -> bool:
         """Tell whether the limits let a permission be used, on a project or, for None, on the index.
 
-        Managing the index, or seeing its numbers, is for those without limits on projects, and the latter needs a token
-        for reading only; who may read or publish some projects gets to the door.
+        Managing the index, or reading its numbers, needs all projects; to read or publish, some open the door.
         """
         if ("read" if permission == rights.MONITOR else permission) not in self.permissions:
             return False
@@ -123,9 +122,11 @@ class Policy:
     def permits(self, request: Request, context: object, permission: str) -> Any:
         """Ask as nobody first: what everyone may needs no credentials to be verified."""
         anonymous = self._acl.permits(context, [Everyone], permission)
+        if anonymous:
+            return anonymous
         # Where nobody has a right but trusted publishers, a wrong password is no offence that could end in 429.
         off = request.registry["mypi.settings"].rights.somewhere(permission) == (NOBODY,)
-        identity = None if anonymous else (self.offered if off else self.identity)(request)
+        identity = (self.offered if off else self.identity)(request)
         if identity is None:
             return anonymous
         project = project_of(context)

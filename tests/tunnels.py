@@ -26,10 +26,31 @@ class Tunnels:
         self.password = password
         self.asked: list[str] = []
         self.url = ""
+        self._away = False
+        self._lines: set[socket.socket] = set()
 
     def lets_in(self, given: str) -> bool:
         wanted = base64.b64encode((self.password or "").encode()).decode()
         return self.password is None or given == f"Basic {wanted}"
+
+    def cut(self) -> None:
+        """Break every tunnel and let nobody through any more: what is behind the proxy is away."""
+        self._away = True
+        for each in list(self._lines):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def line(self, address: tuple[str, int]) -> Iterator[socket.socket]:
+        """Connect to what is behind. Raises OSError."""
+        if self._away:
+            raise ConnectionRefusedError(address[0])
+        with socket.create_connection(address) as far:
+            self._lines.add(far)
+            try:
+                yield far
+            finally:
+                self._lines.discard(far)
 
 
 @contextlib.contextmanager
@@ -44,11 +65,14 @@ def running(
             if not self._may():
                 return
             host, _, port = self.path.rpartition(":")
-            with socket.create_connection((proxy.names.get(host, host), int(port))) as far:
-                self.send_response(200)
-                self.end_headers()
-                _pass_on(self.connection, far)
             self.close_connection = True
+            try:
+                with proxy.line((proxy.names.get(host, host), int(port))) as far:
+                    self.send_response(200)
+                    self.end_headers()
+                    _pass_on(self.connection, far)
+            except OSError as exc:
+                self.send_error(502, str(exc))
 
         def do_GET(self) -> None:
             if not self._may():

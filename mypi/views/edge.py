@@ -34,6 +34,7 @@ HEADERS = {
 REQUEST = "mypi.request"
 """The key of a request's environ under which mypi's own server gives the id that the trusted proxy sent."""
 
+_DEFAULTS = tuple((name.lower(), (name, value)) for name, value in HEADERS.items())
 _PORT = re.compile(r":[0-9]*\Z")
 _LOOPBACK = re.compile(r"127\.|::1\Z")
 
@@ -56,11 +57,11 @@ def answers(handler: Handler, registry: Any) -> Handler:
     def handle(request: Request) -> Response:
         began = time.perf_counter()
         # Of a client's own word the server has made nothing but what the trusted proxy gave.
-        name = logs.begin(request.environ.get(REQUEST))
+        drawn = logs.begin(request.environ.get(REQUEST))
         response = handler(request)
-        response.headers["X-Request-ID"] = name
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        present = {name.lower() for name, _ in response.headerlist}
+        response.headerlist.extend(pair for name, pair in _DEFAULTS if name not in present)
+        response.headerlist.append(("X-Request-ID", drawn))
         if private:
             response.cache_control.private = True
             response.vary = (*(response.vary or ()), "Authorization", "Cookie")
@@ -118,21 +119,28 @@ def requests(handler: Handler, registry: Any) -> Handler:
 
 def _check_url(request: Request) -> None:
     """Refuse a path or query that is not UTF-8, holds control characters, or is read in two ways (threats 2, 5)."""
-    request.environ.setdefault("PATH_INFO", "")
+    path, query = request.environ.setdefault("PATH_INFO", ""), request.environ.get("QUERY_STRING", "")
     raw = request.environ.get("REQUEST_URI", "").partition("?")[0]
-    if {".", ".."}.intersection(request.environ["PATH_INFO"].split("/")) or "%2f" in raw.lower():
+    if {".", ".."}.intersection(path.split("/")) or "%2f" in raw.lower():
         raise HTTPBadRequest("The URL goes up or down by dots, or hides a slash; write the plain path")
-    for part in ("PATH_INFO", "QUERY_STRING"):
-        try:
-            text = request.environ.get(part, "").encode("latin-1").decode("utf-8")
-        except UnicodeError:
-            text = "\0"
-        if any(c < " " or c == "\x7f" for c in text):
-            raise HTTPBadRequest("The URL is not UTF-8 text, or holds control characters")
+    if not (_is_plain(path) and _is_plain(query)):
+        raise HTTPBadRequest("The URL is not UTF-8 text, or holds control characters")
+    if not query:
+        return
     try:
         request.GET  # noqa: B018 - parsed here, so that no view meets a query that cannot be
     except UnicodeDecodeError as exc:
         raise HTTPBadRequest("The query of the URL is not UTF-8 text") from exc
+
+
+def _is_plain(part: str) -> bool:
+    if part.isascii():
+        return part.isprintable()
+    try:
+        text = part.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return False
+    return not any(c < " " or c == "\x7f" for c in text)
 
 
 def _check_origin(request: Request) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from packaging.version import Version
 from pyramid.request import Request
 
 from ..model import File, Project
+from ..model.releases import newest
+from ..overview import Dependent, Summary, Upload
 from ..repository import Held
-from ..upstream import Screen
+from ..store import NotFound, StoreError
+from ..upstream import HiddenByPolicy, Screen
 from ..upstream.screen import metadata_of
 
 
@@ -17,6 +22,52 @@ def offered(request: Request, name: str) -> Held[Project]:
     """Return what is shown of a project of ours. Raises HiddenByPolicy if it is denied whole, NotFound, StoreError."""
     screen: Screen = request.screen
     return screen.ours(request.repository.project(name), partial(metadata_of, request.repository))
+
+
+def uploads(request: Request, found: Iterable[Upload]) -> list[Upload]:
+    """Return uploads less those that the policy hides, for lists that name versions."""
+    if not request.screen.rules.ours:
+        return list(found)
+    shown = []
+    for upload in found:
+        project = _shown(request, upload.project)
+        files = tuple(name for name in upload.files if project and name in project.files)
+        if files:
+            shown.append(replace(upload, files=files))
+    return shown
+
+
+def summaries(request: Request, found: Iterable[Summary]) -> list[Summary]:
+    """Return projects in a list, each with the newest version that is shown of it; names are never hidden."""
+    if not request.screen.rules.ours:
+        return list(found)
+    return [_summary(each, _shown(request, each.name)) for each in found]
+
+
+def dependents(request: Request, found: Iterable[Dependent]) -> list[Dependent]:
+    """Return what requires a project, less releases that the policy hides."""
+    if not request.screen.rules.ours:
+        return list(found)
+    return [each for each in found if (project := _shown(request, each.project)) and each.version in project.versions]
+
+
+def _summary(found: Summary, project: Project | None) -> Summary:
+    release = newest(project) if project else None
+    live = project.live if project else ()
+    return replace(
+        found,
+        version=release.text if release and release.usable else None,
+        updated=max((file.uploaded for file in live), default=None),
+        files=len(live),
+    )
+
+
+def _shown(request: Request, name: str) -> Project | None:
+    """Return what is shown of a project; None if that is nothing, or cannot be told: no list fails for it."""
+    try:
+        return offered(request, name).value
+    except (HiddenByPolicy, NotFound, StoreError):
+        return None
 
 
 def live_file(request: Request, project: Project, filename: str) -> File:
