@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from .directory import Directory
 from .options import Option, SettingError
 from .policies import Policies
 from .publishers import Publisher, publishers
-from .rights import Rights, principals, readers
+from .rights import Rights, monitors, principals, principals_or_nothing, readers
 from .store import Store
 from .upstreams import Upstreams
 
@@ -72,6 +73,13 @@ TABLE: tuple[Option, ...] = (
         principals,
         "group:admins owners",
         "Who may yank, remove and restore files and set a project's status; on the index: make users and groups.",
+    ),
+    Option(
+        "metrics",
+        principals_or_nothing,
+        "",
+        "Who may see the numbers of /+metrics, with a password, or with a token that may read; empty: who may manage "
+        "the index.",
     ),
     Option(
         "https_only",
@@ -155,10 +163,11 @@ TABLE: tuple[Option, ...] = (
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """A backend and the values of its options."""
+    """A backend and the values of its options; ``around`` puts another store around the one that is opened."""
 
     backend: type[Store]
     values: Mapping[str, Any]
+    around: Callable[[Store], Store] | None = None
 
     def open(self, *, catalogue: bool = True, reading: bool = False) -> Store:
         """Open the store and prove that it keeps its contract, as a ``catalogue`` or for files only.
@@ -172,7 +181,7 @@ class StoreSettings:
         except BaseException:
             store.close()
             raise
-        return store
+        return self.around(store) if self.around else store
 
 
 @dataclass(frozen=True)
@@ -222,12 +231,18 @@ class Settings:
         values["scrub_rate"] = values.pop("scrub.rate")
         values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
+        index[rights.MONITOR] = monitors(values.pop("metrics"), index["manage"])
         values["ldap"] = directory.read(given, environ)
         values["upstream"], values["private"] = upstreams.read(given, environ)
         values["policy"] = policies.read(given, environ)
         settings = cls(**{**values, "catalogue": None, **stores}, rights=Rights(index, patterns))
         settings._check()
         return settings
+
+    def watched(self, around: Callable[[str, Store], Store]) -> Settings:
+        """Return these settings with something around each store that they open; it is told the role of each."""
+        catalogue = self.catalogue and replace(self.catalogue, around=partial(around, "catalogue"))
+        return replace(self, storage=replace(self.storage, around=partial(around, "storage")), catalogue=catalogue)
 
     def _check(self) -> None:
         """Refuse settings that contradict each other."""

@@ -241,6 +241,9 @@ class Store(ABC):
         """Return a nameless or self-removing file for bytes on their way in, where ``add`` takes it cheaply."""
         return tempfile.TemporaryFile()
 
+    def probe(self) -> None:
+        """Raise what a write would raise now, as far as that is known without one."""
+
     def check(self, *, catalogue: bool = True) -> None:
         """Prove at start-up that the store can keep the contract. Raises StoreError with what to do.
 
