@@ -100,6 +100,7 @@ def test_json_has_the_fields_of_a_line_of_the_access_log():
         "authorization: bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln",
         "https://alice:wonder@pypi.example.com/simple/",
     ],
+    ids=["token", "basic", "bearer", "url"],  # a token is another one in each process that collects the tests
 )
 def test_threat_33_no_secret_gets_into_a_line(secret: str):
     hidden = [word for word in ("YWxpY2U6d29uZGVy", "eyJhbGci", "wonder", secret[2:-2]) if word in secret]
