@@ -67,6 +67,7 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
     config.registry["mypi.remote_user"] = settings.remote_user
+    config.registry["mypi.accel"] = bool(settings.accel)
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.add_request_method(lambda _: repository, "repository", property=True)
     screen = Screen(settings.policy)

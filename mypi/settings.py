@@ -37,6 +37,15 @@ def rule_names(value: str) -> tuple[str, ...]:
     return rules.expand(options.words(value))
 
 
+def web_server(value: str) -> str:
+    """Take the name of a web server that can be told which file to send, or nothing.
+
+    >>> web_server("nginx")
+    'nginx'
+    """
+    return options.one_of(value, "", "nginx") if value else ""
+
+
 SHARED = ("pypi", "testpypi", "sigstore")
 """Audiences that others ask for, to whom builds hand such tokens every day."""
 
@@ -90,6 +99,13 @@ TABLE: tuple[Option, ...] = (
         "A file of more users and their bcrypt passwords, as htpasswd -B writes it.",
     ),
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
+    Option(
+        "accel",
+        web_server,
+        "",
+        "Who sends the bytes of files once mypi has found that they may be sent: nginx, which mypi nginx-config "
+        "configures for it. Empty: mypi.",
+    ),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
     Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
     Option(
@@ -144,6 +160,11 @@ class StoreSettings:
     backend: type[Store]
     values: Mapping[str, Any]
 
+    @property
+    def local(self) -> str | None:
+        """The folder of this host where the store keeps files as they are, or None."""
+        return self.backend.local(**self.values)
+
     def open(self, *, catalogue: bool = True, reading: bool = False) -> Store:
         """Open the store and prove that it keeps its contract, as a ``catalogue`` or for files only.
 
@@ -175,6 +196,7 @@ class Settings:
     private: tuple[str, ...]
     policy: Policies
     upload_limit: int
+    accel: str
     unpacked_limit: int
     refuse: tuple[str, ...]
     attesters: tuple[Attester, ...]
@@ -214,6 +236,11 @@ class Settings:
     def _check(self) -> None:
         """Refuse settings that contradict each other."""
         self.rights.check()
+        if self.accel and self.storage.local is None:
+            raise SettingError(
+                f"mypi.accel = {self.accel}: a web server can send only files of its own host, and mypi.storage keeps "
+                "none there; take the line out"
+            )
         if self.attesters and importlib.util.find_spec("pypi_attestations") is None:
             raise SettingError(
                 "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "

@@ -154,8 +154,8 @@ class Reader:
 class Store(ABC):
     """A place for files and documents. Methods may be called from any thread.
 
-    A backend implements the five methods that begin with an underscore and receives only well-formed keys; it wraps
-    every error of its driver in a StoreError, with the cause.
+    A backend implements the five methods that begin with _ and receives only well-formed keys; it wraps each error of
+    its driver in a StoreError, with the cause.
     """
 
     options: ClassVar[tuple[Option, ...]] = ()
@@ -180,6 +180,11 @@ class Store(ABC):
         A backend that serves one process lets it stand beside that process, and says ``read_only``. Raises StoreError.
         """
         return cls(**values)
+
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder in which every ``path`` of a reader lies, by the options' values; None: there is none."""
+        return None
 
     def open(self, key: str, start: int = 0, stop: int | None = None, *, unless: Tag | None = None) -> Reader:
         """Open an object, or its bytes from ``start`` to before ``stop``; a range beyond the end is cut to it.
@@ -219,8 +224,7 @@ class Store(ABC):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Yield the objects below ``prefix``, a folder that ends in ``/`` (or all), in no promised order.
 
-        An object that is there from before the first entry until after the last is listed once. Memory does not grow
-        with the listing. Raises Unavailable.
+        What is there all the while is listed once. Memory does not grow with the listing. Raises Unavailable.
         """
         if prefix and not (prefix.endswith("/") and is_key(prefix[:-1])):
             raise InvalidKey(prefix)
@@ -282,7 +286,7 @@ def copy_exactly(key: str, source: Source, target: IO[bytes], size: int) -> None
 
 
 def is_key(key: str) -> bool:
-    """Tell whether a key is well-formed. For backends that share a place with what is none of theirs.
+    """Tell whether a key is well-formed: for backends that share a place with what is none of theirs.
 
     >>> is_key("files/main/acme/a-1.0.zip"), is_key(".hidden/a")
     (True, False)

@@ -1,8 +1,10 @@
 """Who stands at the other end of a connection: the trusted proxy, which may say who asks, or anybody, who may not.
 
-Two keys of a request's environ come from here, and never from a client:
+Three keys of a request's environ come from here, and never from a client:
 
 - `REMOTE_USER`, the name in `trusted_proxy_user_header`, if the trusted proxy sent one.
+- `mypi.accel`, whether the trusted proxy said that it sends files by itself: `X-Sendfile-Type: X-Accel-Redirect`. To
+  anybody else the bytes must go, also to who asks past the proxy, from the proxy's own host.
 - `mypi.proxy`, whether `REMOTE_ADDR` is the trusted proxy's own address: it did not say for whom it speaks.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 _PEER = "mypi.peer"
+_SENDS, _REDIRECT = "HTTP_X_SENDFILE_TYPE", "x-accel-redirect"
 
 
 def knowing(app: Any) -> Any:
@@ -34,6 +37,7 @@ def judging(app: Any, trusted: str | None, header: str | None) -> Any:
         peer = environ["REMOTE_ADDR"]
         believed = trusted in ("*", peer)
         environ[_PEER] = peer if believed else None
+        environ["mypi.accel"] = believed and environ.pop(_SENDS, "").strip().lower() == _REDIRECT
         user = environ.pop(f"HTTP_{header}", "").strip() if header else ""
         if user and believed:
             environ["REMOTE_USER"] = user
