@@ -57,6 +57,10 @@ class Deployment:
     site: str
     folder: Path
 
+    def end(self) -> None:
+        """End mypi, whichever runs by now."""
+        self.behind.kill()
+
     def restart(self) -> None:
         """Start mypi again, at the same place."""
         self.behind = processes.pserve(self.ini)
@@ -91,7 +95,7 @@ def deployment(
     site = f"{head.replace('listen 80;', f'listen 127.0.0.1:{processes.free_port()};')}listen 127.0.0.1:{outer};{last}"
     with contextlib.ExitStack() as running:
         made = Deployment(None, processes.pserve(ini), ini, done.stdout, folder)  # type: ignore[arg-type]
-        running.callback(lambda: made.behind.kill())
+        running.callback(made.end)
         made.front = running.enter_context(nginx(folder, outer, site))
         yield made
 

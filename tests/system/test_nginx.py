@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from mypi.commands.fronting import ACCEPTED
 from tests.system import nginxes, processes
 from tests.system.nginxes import Deployment, deployment
-from tests.system.processes import JSON, MIB, Server, wheel
+from tests.system.processes import MIB, Server, wheel
 
 USER, PASSWORD = "alice", "a long enough password"
-OURS = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+OURS = ACCEPTED[5]
 
 
 def basic(user: str = USER) -> dict[str, str]:
@@ -210,3 +210,146 @@ def test_pages_are_packed_once_and_what_mypi_leaves_by_nginx(sending: Deployment
     assert direct.headers["Content-Encoding"] == through.headers["Content-Encoding"] == "gzip"
     assert through.body == direct.body
     assert through.headers["ETag"] == direct.headers["ETag"]
+
+
+# The fast profile
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """nginx that keeps pages and files for a second, before an index with a public and a secret project."""
+    folder = tmp_path_factory.mktemp("fast")
+    with deployment(folder, "--profile", "fast", accel="nginx", **users(folder)) as found:
+        for name in ("acme-lib", "secret-lib"):
+            assert found.front.upload(wheel(name, "1.0", 3 * MIB)).status == 200
+        yield found
+
+
+def test_upload_is_seen_when_the_second_is_over(fast: Deployment) -> None:
+    fast.front.upload(wheel("acme-new", "1.0"))
+    known = fast.front.get("/simple/acme-new/", Accept=OURS)
+    assert known.status == 200
+    fast.front.upload(wheel("acme-new", "2.0"))
+    deadline = time.monotonic() + 30
+    while b"acme_new-2.0" not in fast.front.get("/simple/acme-new/", Accept=OURS).body:
+        assert time.monotonic() < deadline
+    again = fast.front.get("/simple/acme-new/", Accept=OURS)
+    same = fast.front.get("/simple/acme-new/", Accept=OURS, If_None_Match=again.headers["ETag"])
+    assert (same.status, same.body) == (304, b"")
+
+
+@pytest.mark.parametrize("packing", ["identity", "gzip, deflate", "br, gzip;q=0"])
+def test_each_form_is_kept_by_itself(fast: Deployment, packing: str) -> None:
+    for number in range(20):
+        fast.behind.upload(wheel("acme-many", f"{number}.0"))
+    browsers = ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/xhtml+xml")
+    unusual = (
+        "application/vnd.pypi.simple.latest+json",
+        "text/html;q=0",
+        "image/png",
+        "text/html, */*;q=0.1, x/y",
+        "?",
+    )
+    for path in ("/simple/acme-many/", "/acme-many/", "/simple/", "/simple/acme-many/?format=text/html"):
+        for accept in (*ACCEPTED, *browsers, *unusual) * 2:
+            direct, through = (
+                each.get(path, Accept=accept, Accept_Encoding=packing) for each in (fast.behind, fast.front)
+            )
+            assert through.status == direct.status, (path, accept)
+            assert through.headers["Content-Type"] == direct.headers["Content-Type"], (path, accept)
+            if "xhtml" not in accept:  # each of these has a token of its own
+                assert through.body == direct.body, (path, accept)
+                assert through.headers["Content-Encoding"] == direct.headers["Content-Encoding"], (path, accept)
+
+
+def test_private_page_is_shown_to_nobody_else(fast: Deployment) -> None:
+    path = place(fast.front, "secret-lib", **basic())
+    for _ in range(2):
+        for address in ("/simple/secret-lib/", "/secret-lib/", path):
+            assert fast.front.get(address, Accept=OURS, **basic()).status == 200, address
+            assert fast.front.get(address, Accept=OURS).status == 401, address
+            assert fast.front.get(address, Accept=OURS, **basic("bob")).status == 404, address
+            for wrong in ("0", "Basic 0", ""):
+                assert fast.front.get(address, Accept=OURS, Authorization=wrong).status == 401, (address, wrong)
+            assert fast.front.get(address, Accept=OURS, Cookie="mypi-session=x").status == 401, address
+        assert b"secret-lib" not in fast.front.get("/simple/", Accept=OURS).body
+        assert b"secret-lib" in fast.front.get("/simple/", Accept=OURS, **basic()).body
+        assert b"secret-lib" not in fast.front.get("/simple/", Accept=OURS, **basic("bob")).body
+        assert b"secret-lib" not in fast.front.get("/simple/", Accept=OURS, Cookie="0").body
+
+
+def test_file_of_the_cache_is_the_same_whole_and_in_part(fast: Deployment) -> None:
+    path, data = place(fast.front, "acme-lib"), wheel("acme-lib", "1.0", 3 * MIB).data
+    for _ in range(2):
+        assert fast.front.get(path).body == data
+        part = fast.front.get(path, Range="bytes=5-14")
+        assert (part.status, part.body) == (206, data[5:15])
+        head = fast.front.ask("HEAD", path)
+        assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
+    whole = fast.front.get(path)
+    assert whole.headers["ETag"] == fast.behind.get(path).headers["ETag"]
+    assert "immutable" in whole.headers["Cache-Control"]
+    assert fast.front.get(path, If_None_Match=whole.headers["ETag"]).status == 304
+    secret = place(fast.front, "secret-lib", **basic())
+    mine = fast.front.get(secret, **basic(), Range="bytes=5-14")
+    assert (mine.status, mine.body) == (206, wheel("secret-lib", "1.0", 3 * MIB).data[5:15])
+
+
+def test_what_is_kept_is_shown_while_mypi_restarts(fast: Deployment) -> None:
+    path = place(fast.front, "acme-lib")
+    page, file = fast.front.get("/simple/acme-lib/", Accept=OURS), fast.front.get(path)
+    fast.behind.kill()
+    try:
+        time.sleep(1.1)  # what is kept is older than its second by now
+        stale = fast.front.get("/simple/acme-lib/", Accept=OURS)
+        assert (stale.status, stale.body) == (200, page.body)
+        assert fast.front.get(path).body == file.body
+        for headers in (basic(), {"Cookie": "mypi-session=x"}, {"Accept": "text/html,application/xhtml+xml"}):
+            assert fast.front.get("/simple/acme-lib/", **{"Accept": OURS, **headers}).status == 502, headers
+        assert fast.front.get("/simple/acme-lib/", Accept=ACCEPTED[4]).status in (200, 502)
+    finally:
+        fast.restart()
+    assert fast.front.upload(wheel("acme-later")).status == 200
+    assert fast.front.get("/simple/acme-later/", Accept=OURS).status == 200
+
+
+def test_nothing_is_sent_to_mypi_by_who_is_not_known_but_once_a_second(fast: Deployment) -> None:
+    """A public file comes from the cache: a removal holds once the second is over."""
+    package = wheel("acme-gone")
+    fast.front.upload(package)
+    path = place(fast.front, "acme-gone")
+    assert fast.front.get(path).status == 200
+    assert processes.mypi(fast.ini, "remove", "-y", "acme-gone", "1.0").returncode == 0
+    deadline = time.monotonic() + 30
+    while fast.front.get(path).status != 404:
+        assert time.monotonic() < deadline
+
+
+# Elsewhere: under a path, behind TLS, over a ZODB
+
+OTHERS = '    location / { return 200 "another page"; }\n'
+
+
+def test_under_a_path_by_https_over_zodb(tmp_path: Path) -> None:
+    pem, key = nginxes.certificate(tmp_path)
+    with deployment(
+        tmp_path,
+        *("--tls-cert", str(pem), "--tls-key", str(key)),
+        server="url_prefix = /py.pi\n",
+        change=lambda site: site.replace("    # Other pages of this host go here.\n", OTHERS),
+        accel="nginx",
+        storage="zodb",
+        storage__path=str(tmp_path / "zodb"),
+    ) as found:
+        package = wheel("acme-lib", "1.0", 2 * MIB)
+        content_type, body = package.form()
+        for address in ("/py.pi/", "/py.pi", "/py.pi/legacy/", "/py.pi/simple"):
+            assert found.front.ask("POST", address, body, Content_Type=content_type).status == 200, address
+        assert found.front.ask("POST", "/pyxpi/", body, Content_Type=content_type).body == b"another page"
+        file = next(iter(found.behind.files("acme-lib").values()))
+        path = "/py.pi" + found.behind.url("acme-lib", file)
+        redirect = told(found, path).headers["X-Accel-Redirect"]
+        assert redirect.startswith("/py.pi/_mypi_files/0x")
+        assert found.front.get(path).body == package.data
+        assert found.front.get(path, Range="bytes=5-14").body == package.data[5:15]
+        assert found.front.get(redirect).status == 404
