@@ -74,6 +74,7 @@ class Shelf:
             if found is None:
                 self.forget(cached, filename, known)
                 return None
+            self._found_right(known, reader)
             volume = Volume(iter([found] if found else []), known.size, lambda: None, reader.path)
         else:
             path = reader.path if (known.key, reader.tag) in self._right else None
@@ -171,10 +172,13 @@ class Shelf:
         if digest.hexdigest() != known.digest:
             self.forget(cached, filename, known)
             raise Garbage(f"{filename} is damaged in the store; it will be fetched again")
+        self._found_right(known, reader)
+        yield last
+
+    def _found_right(self, known: Kept, reader: Reader) -> None:
         if len(self._right) >= _REMEMBERED:
             self._right.clear()
         self._right.add((known.key, reader.tag))
-        yield last
 
     def _touch(self, cached: Cached, filename: str, known: Kept) -> None:
         """Note the day of the last use, so that what nobody wants goes first."""

@@ -45,7 +45,7 @@ def file(context: FileResource, request: Request) -> Response:
     if context.sidecar:
         return _sidecar(context, request, project, found)
 
-    def opened(start: int, stop: int) -> Iterable[bytes]:
+    def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
         whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
         with published():
             reader = request.repository.open_file(project, found, start, stop)
@@ -78,7 +78,7 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
     if whole and size is None:
         return _unmeasured(request, head, whole)
 
-    def opened(start: int, stop: int) -> Iterable[bytes]:
+    def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
         part = whole
         if whole and (start, stop) != (0, size):
             whole.pieces.close()
@@ -144,7 +144,7 @@ def _respond(
     name: str,
     etag: str,
     size: int,
-    opened: Callable[[int, int], Iterable[bytes]],
+    opened: Callable[[int, int], Iterable[bytes] | Handed],
     link: Callable[[], str | None] = lambda: None,
 ) -> Response:
     """Answer with the bytes, or the part of them that is asked for, or with where else they are to be had.

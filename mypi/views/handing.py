@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import quote_from_bytes
 
@@ -28,9 +27,6 @@ class Handed:
 
     def __init__(self, address: str) -> None:
         self.address = address
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(())
 
     def tell(self, response: Response) -> Response:
         """Tell nginx where the file is. It finds the wanted part of it, and says that it can, by itself."""
