@@ -46,10 +46,10 @@ def file(context: FileResource, request: Request) -> Response:
         return _sidecar(context, request, project, found)
 
     def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
-        whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
+        whole = (start, stop) == (0, found.size)
         with published():
             reader = request.repository.open_file(project, found, start, stop)
-        return handed(request, reader, reader.path) or _body(request, reader, start if whole else None)
+        return handed(request, reader, reader.path) or _body(request, reader, whole=whole)
 
     def link() -> str | None:
         # HEAD is for us: a link that is signed for GET refuses it.
@@ -205,19 +205,21 @@ def _range(request: Request, response: Response, size: int) -> tuple[int, int] |
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _body(request: Request, reader: Reader, start: int | None) -> Iterable[bytes]:
-    """Hand a local file to the server, which may let the kernel send it from ``start`` to the end; else stream it."""
+def _body(request: Request, reader: Reader, *, whole: bool) -> Iterable[bytes]:
+    """Hand a local file to the server, which may let the kernel send it; else stream it.
+
+    A server's wrapper knows no end, and that of pyruvate no beginning either, whatever PEP 3333 says: a part is ours.
+    """
     wrapper = request.environ.get("wsgi.file_wrapper")
-    if wrapper is None or reader.path is None or start is None:
+    if wrapper is None or reader.path is None or not whole:
         return reader
     try:
         local = open(reader.path, "rb")  # noqa: SIM115, PTH123 - the server closes it
     except OSError:  # swept since it was opened; its bytes are still there for who has it open
         return reader
     reader.close()
-    local.seek(start)
-    handed: Iterable[bytes] = wrapper(local)
-    return handed
+    handed_on: Iterable[bytes] = wrapper(local)
+    return handed_on
 
 
 def includeme(config: Configurator) -> None:
