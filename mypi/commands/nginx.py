@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import plaster
+from pyramid.scripts.common import get_config_loader
 
 from ..rights import EVERYONE
 from ..server.options import OWN, WAITRESS, Rules, read
@@ -77,7 +77,7 @@ class _Application:
 
 def _server_in(path: str) -> tuple[Rules, dict[str, Any]]:
     """Return what ``[server:main]`` says, as mypi's own server reads it. Raises CommandError, SettingError."""
-    found: Mapping[str, str] = plaster.get_loader(path, protocols=["wsgi"]).get_settings("server:main")
+    found: Mapping[str, str] = get_config_loader(path).get_settings("server:main")
     use = found.get("use", "nothing that it names")
     if use.partition("#")[0] != "egg:mypi":
         raise CommandError(
