@@ -110,6 +110,8 @@ class Behind:
         host, port = self.listens
         if port and host in _ANY:
             found.append(f"listen = 127.0.0.1:{port}")
+        if not port and "unix_socket_perms" not in self.keywords:
+            found.append("unix_socket_perms = 660")
         if not self.keywords.get("trusted_proxy"):
             found.append(f"trusted_proxy = {'127.0.0.1' if port else 'localhost'}")
         if not set(NEEDED) <= self.believed:

@@ -78,7 +78,8 @@ def test_the_address_is_where_mypi_listens(run: Run, ini: Path, lines: str, addr
     serve(ini, lines)
     done = run(*HERE)
     assert f"server {address};" in done.out
-    assert ("trusted_proxy = localhost" in done.err) is ("unix" in address)
+    for line in ("trusted_proxy = localhost", "unix_socket_perms = 660"):
+        assert (line in done.err) is ("unix" in address)
 
 
 def test_every_header_that_mypi_believes_is_nginx_own(run: Run, ini: Path) -> None:

@@ -40,11 +40,12 @@ def nginx(folder: Path, port: int, site: str) -> Server:
 
 
 def check(folder: Path, path: Path) -> None:
-    """Have nginx read a configuration; it must say nothing."""
+    """Have nginx read a configuration; it must say nothing, but that it has another spelling of http2 since 1.25."""
     done = subprocess.run(
         [needed(), "-t", "-q", "-p", str(folder), "-c", str(path)], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+    said = [line for line in done.stderr.splitlines() if "http2" not in line]
+    assert (done.returncode, done.stdout, said) == (0, "", []), done
 
 
 @dataclass
