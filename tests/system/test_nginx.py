@@ -1,4 +1,4 @@
-"""What `mypi nginx-config` writes, in a real nginx: files that it sends itself, and answers that it keeps a second."""
+"""What `mypi nginx-config` writes, in a real nginx: files that it sends itself, and answers that it keeps for a second or two."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield found
 
 
-def test_upload_is_seen_when_the_second_is_over(fast: Deployment) -> None:
+def test_upload_is_seen_when_its_time_is_over(fast: Deployment) -> None:
     fast.front.upload(wheel("acme-new", "1.0"))
     known = fast.front.get("/simple/acme-new/", Accept=OURS)
     assert known.status == 200
