@@ -1,4 +1,4 @@
-"""What `mypi nginx-config` writes, in a real nginx: files that it sends itself, and answers that it keeps for a second or two."""
+"""What `mypi nginx-config` writes, in a real nginx: files that it sends itself, and answers that it keeps."""
 
 from __future__ import annotations
 
