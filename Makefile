@@ -15,6 +15,9 @@ test: .venv/.mypi-test  ## run everything that CI runs
 torture: .venv/.mypi-test  ## kill the server 500 times during uploads, and what else takes longer
 	MYPI_TORTURE=20 .venv/bin/python -m pytest --timeout 7200 tests/unit tests/repository tests/system/test_kill.py
 
+stores: .venv/.mypi-test  ## run the application's tests on every store, each of which `make test` runs on two
+	MYPI_STORES=all .venv/bin/python -m pytest -n 2 --dist loadfile tests/functional
+
 clients: .venv/.mypi-test  ## run every client of every age that this machine can run, and write docs/clients-*.rst
 	MYPI_CLIENTS_ALL=1 MYPI_CLIENTS_PAGE=docs/clients-seen.rst .venv/bin/python -m pytest tests/system/test_publish.py \
 	    tests/system/test_publish_errors.py tests/system/test_install.py tests/system/test_prefix.py \
@@ -44,4 +47,4 @@ clean:  ## remove what was made; var/, where packages are kept, stays
 	.venv/bin/python -m pip install -e '.[test$(if $(MYPI_NO_SKIPS),$(comma)ldap)]'
 	@touch $@ .venv/.mypi
 
-.PHONY: help serve test torture clients docs clean
+.PHONY: help serve test torture stores clients docs clean

@@ -16,6 +16,7 @@ from .overview import Overview
 from .repository import Repository
 from .resources import Root, Traverser
 from .rights import EVERYONE, NOBODY
+from .scrub import Scrub
 from .security import Identity, Policy
 from .settings import Settings
 from .store import StoreError
@@ -34,9 +35,11 @@ def from_ini(ini: dict[str, str]) -> Router:
     """
     try:
         settings = Settings.load(ini, os.environ)
-        return application(settings, Repository.open(settings), ini)
+        app = application(settings, Repository.open(settings), ini)
     except (SettingError, StoreError, AccountError) as exc:
         raise SystemExit(f"mypi: {exc}") from exc
+    app.registry["mypi.scrub"].start()
+    return app
 
 
 def application(settings: Settings, repository: Repository, ini: dict[str, Any] | None = None) -> Router:
@@ -69,14 +72,10 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.remote_user"] = settings.remote_user
     config.registry["mypi.accel"] = bool(settings.accel)
     config.registry["mypi.spool_folder"] = repository.spool_folder
-    config.add_request_method(lambda _: repository, "repository", property=True)
-    screen = Screen(settings.policy)
-    config.registry["mypi.screen"] = screen
-    config.add_request_method(lambda _: screen, "screen", property=True)
-    upstream = Upstream.of(settings, repository, screen)
-    config.add_request_method(lambda _: upstream, "upstream", property=True)
-    overview = Overview(repository)
-    config.add_request_method(lambda _: overview, "overview", property=True)
+    config.registry["mypi.screen"] = screen = Screen(settings.policy)
+    config.registry["mypi.upstream"] = Upstream.of(settings, repository, screen)
+    config.registry["mypi.overview"] = Overview(repository)
+    config.registry["mypi.scrub"] = Scrub.of(settings, repository)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")

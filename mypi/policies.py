@@ -173,6 +173,11 @@ class Policies:
                     f"less exact one, and there is none. Write {term}>=0 to show all its versions whatever the other "
                     f"rules say; or {PREFIX}deny = * to show nothing but what is allowed"
                 )
+        everything = next((term for term in self.deny if not term.pattern.strip("*") and term.versions is None), None)
+        if everything and not self.allow:
+            raise SettingError(
+                f"{PREFIX}deny = {everything} hides everything there is; name in {PREFIX}allow what is to be shown"
+            )
         if self.ours and not self.hides:
             raise SettingError(f"{PREFIX}ours = true, but no rule hides anything; set one, or take it out")
 

@@ -122,9 +122,11 @@ class Policy:
     def permits(self, request: Request, context: object, permission: str) -> Any:
         """Ask as nobody first: what everyone may needs no credentials to be verified."""
         anonymous = self._acl.permits(context, [Everyone], permission)
+        if anonymous:
+            return anonymous
         # Where nobody has a right but trusted publishers, a wrong password is no offence that could end in 429.
         off = request.registry["mypi.settings"].rights.somewhere(permission) == (NOBODY,)
-        identity = None if anonymous else (self.offered if off else self.identity)(request)
+        identity = (self.offered if off else self.identity)(request)
         if identity is None:
             return anonymous
         project = project_of(context)

@@ -37,17 +37,6 @@ def rule_names(value: str) -> tuple[str, ...]:
     return rules.expand(options.words(value))
 
 
-def web_server(value: str) -> str:
-    """Take the name of a web server that can be told which file to send, or nothing.
-
-    >>> web_server("nginx")
-    'nginx'
-    """
-    if value not in ("", "nginx"):
-        raise ValueError("not known here; write nginx or leave it empty")
-    return value
-
-
 SHARED = ("pypi", "testpypi", "sigstore")
 """Audiences that others ask for, to whom builds hand such tokens every day."""
 
@@ -103,7 +92,7 @@ TABLE: tuple[Option, ...] = (
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
     Option(
         "accel",
-        web_server,
+        options.web_server,
         "",
         "Who sends the bytes of files once mypi has found that they may be sent: nginx, which mypi nginx-config "
         "configures for it. Empty: mypi.",
@@ -145,6 +134,13 @@ TABLE: tuple[Option, ...] = (
         options.optional_url,
         "",
         "The address that people use, for the lines to copy on the pages; empty: the one that the request names.",
+    ),
+    Option(
+        "scrub.rate",
+        options.optional_size,
+        "",
+        "How many bytes a second each process of the server reads and compares with their digests, all day; 0: none. "
+        "Empty: 1 MiB, and none from a store where each read costs money, such as s3.",
     ),
     Option(
         "cache_seconds",
@@ -208,6 +204,7 @@ class Settings:
     trash_days: int
     cache_size: int
     public_url: str | None
+    scrub_rate: int | None
     cache_seconds: int
 
     @classmethod
@@ -226,6 +223,7 @@ class Settings:
             role: StoreSettings(store, options.read(store.options, f"mypi.{role}.", given, environ))
             for role, store in chosen.items()
         }
+        values["scrub_rate"] = values.pop("scrub.rate")
         values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
         values["ldap"] = directory.read(given, environ)

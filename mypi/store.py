@@ -167,6 +167,9 @@ class Store(ABC):
     nodes: bool = False
     """Several hosts may use the store at the same time."""
 
+    metered: bool = False
+    """Each read costs money, so that nothing is read for no request unless the settings ask for it."""
+
     read_only: bool = False
     """The store was opened by ``for_reading`` and takes no writes, since another process may be at work in it."""
 
@@ -286,11 +289,7 @@ def copy_exactly(key: str, source: Source, target: IO[bytes], size: int) -> None
 
 
 def is_key(key: str) -> bool:
-    """Tell whether a key is well-formed: for backends that share a place with what is none of theirs.
-
-    >>> is_key("files/main/acme/a-1.0.zip"), is_key(".hidden/a")
-    (True, False)
-    """
+    """Tell whether a key is well-formed. For backends that share a place with what is none of theirs."""
     return len(key) <= _LONGEST_KEY and all(map(_SEGMENT.match, key.split("/")))
 
 

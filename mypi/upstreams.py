@@ -24,6 +24,8 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.|\Z))+\Z|[0-9a-f:]*:[0-9a-f:.]*\Z")
 _WRITE = "write such as pypi https://pypi.org/simple/"
 
+_FILE = re.compile(r"/[^/]*\.(?:html?|json|xml|php|txt|whl|zip|tar|gz|bz2)/*\Z", re.IGNORECASE)
+
 _SIMPLE = {"pypi.org": "https://pypi.org/simple/", "test.pypi.org": "https://test.pypi.org/simple/"}
 """Hosts of which everybody knows the page for people, which is no index."""
 
@@ -49,7 +51,11 @@ def upstreams(value: str) -> tuple[Site, ...]:
             raise ValueError(f"{_hidden(words[0])!r} is no name for an index: letters, digits and - only; {_WRITE}")
         if name in found:
             raise ValueError(f"{name} stands there twice; give each index a name of its own")
-        found[name] = Site(name, _address(name, url))
+        site = Site(name, _address(name, url))
+        twin = next((each.name for each in found.values() if each.url == site.url), None)
+        if twin:
+            raise ValueError(f"{twin} and {name} are one and the same, {site.url}; take one of them out")
+        found[name] = site
     return tuple(found.values())
 
 
@@ -71,6 +77,8 @@ def _address(name: str, url: str) -> str:
         raise ValueError(
             f"the address of {name} has a question or a fragment, after which no name can be put; {_WRITE}"
         )
+    if _FILE.search(parts.path):
+        raise ValueError(f"{url} is a file, and no index, below which each project has its page; {_WRITE}")
     path = f"{parts.path.rstrip('/')}/"
     if path != "/simple/" and host in _SIMPLE:
         raise ValueError(f"{url} is no index, but {_SIMPLE[host]} is; write that")

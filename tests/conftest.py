@@ -17,6 +17,9 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ.update(CREDENTIALS, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
+# The scrub of a server begins at a random moment: tests of it say so, no other one is disturbed.
+os.environ["MYPI_SCRUB_RATE"] = "0"
+
 NO_SKIPS = bool(os.environ.get("MYPI_NO_SKIPS"))
 """Set by .ci/run: what a user's machine may lack must be there, so a skip is a failure."""
 

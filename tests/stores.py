@@ -1,4 +1,4 @@
-"""The stores that every test of the repository and of the application runs on, with the real servers beneath them."""
+"""The stores that tests of the repository and of the application run on, with the real servers beneath them."""
 
 from __future__ import annotations
 

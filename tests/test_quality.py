@@ -21,7 +21,7 @@ LAYERS = (
     ("views",),
     ("resources", "places", "security", "forms", "cookies"),
     ("upstream",),
-    ("repository", "accounts", "overview"),
+    ("repository", "accounts", "overview", "scrub"),
     ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents", "upstreams"),
     (
         "archives",

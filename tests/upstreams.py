@@ -454,7 +454,7 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
-    def wait_for(self, arrived: int = 1, seconds: float = 10) -> None:
+    def wait_for(self, arrived: int = 1, seconds: float = 30) -> None:
         """Wait until so many are there."""
         until = time.monotonic() + seconds
         while self.arrived < arrived:

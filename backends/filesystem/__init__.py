@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,7 +46,12 @@ class FilesystemStore(Store):
         return str(values["path"])
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
-        path = self._disk.path(key)
+        path = self._disk.name(key)
+        if unless is not None:
+            # Most pages are asked for again unchanged: then nothing is opened. Trouble is told by what follows.
+            with suppress(OSError):
+                if _tag(os.stat(path)) == unless:  # noqa: PTH116 - a Path is dearer than the call
+                    raise Unchanged(key)
         with errors(key), ExitStack() as held:
             with self._disk.finding(key):
                 stream = held.enter_context(File(path, "rb", key))
@@ -59,7 +64,7 @@ class FilesystemStore(Store):
             last = found.st_size if stop is None else min(stop, found.st_size)
             stream.seek(first)
             held.pop_all()
-        return Reader(key, stream, size=found.st_size, tag=tag, remaining=max(0, last - first), path=str(path))
+        return Reader(key, stream, size=found.st_size, tag=tag, remaining=max(0, last - first), path=path)
 
     def _add(self, key: str, source: Source, size: int) -> None:
         self._disk.refuse_if_sealed(key)

@@ -28,6 +28,7 @@ class Disk:
         self.root = root
         self.incoming = root / ".spool"
         self.locks = root / ".locks"
+        self._name, self._locks = str(root), str(self.locks)
         self._durable: set[str] = set()
         self._broken: OSError | None = None
         self.read_only = False
@@ -40,6 +41,10 @@ class Disk:
 
     def path(self, key: str) -> Path:
         return self.root / key
+
+    def name(self, key: str) -> str:
+        """Return the same as text, which is a fifth of the work: every page that is asked for needs one."""
+        return f"{self._name}/{key}"
 
     def spool(self, key: str) -> Spool:
         """Return a new empty file on the store's own file system."""
@@ -212,7 +217,7 @@ class Disk:
     @contextmanager
     def locked(self, key: str) -> Iterator[Lock]:
         """Hold the lock that all swaps of a key share, with every thread and process of this host."""
-        with self._locked(self._lock_path(key)) as lock:
+        with self._locked(Path(self._lock_name(key))) as lock:
             yield lock
 
     @contextmanager
@@ -227,16 +232,19 @@ class Disk:
             fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
-    def _lock_path(self, key: str) -> Path:
-        return self.locks / hashlib.blake2b(key.encode(), digest_size=1).hexdigest()
+    def _lock_name(self, key: str) -> str:
+        return f"{self._locks}/{hashlib.blake2b(key.encode(), digest_size=1).hexdigest()}"
 
     def confirm(self, key: str) -> None:
         """Make durable what a swap has put under the key but, killed or still busy, has not synced.
 
         Else a caller could promise what it read here and lose it. Raises Sealed if a sync failed before.
         """
+        path = self._lock_name(key)
         try:
-            doubt = self._lock_path(key).read_bytes()
+            if not os.stat(path).st_size:  # noqa: PTH116 - a Path is dearer than the call
+                return
+            doubt = Path(path).read_bytes()
         except FileNotFoundError:
             return
         if doubt == key.encode():

@@ -45,7 +45,7 @@ def translated(key: str, exc: OSError) -> StoreError:
 class File(io.FileIO):
     """A file without a buffer that raises StoreErrors."""
 
-    def __init__(self, path: Path | int, mode: str, key: str) -> None:
+    def __init__(self, path: Path | str | int, mode: str, key: str) -> None:
         self._key = key
         super().__init__(path, mode)
 

@@ -35,6 +35,7 @@ class S3Store(Store):
     options = TABLE
     processes = True
     nodes = True
+    metered = True
 
     def __init__(self, **values: Any) -> None:
         self._chosen = Options.complete(values)

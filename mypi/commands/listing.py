@@ -64,6 +64,9 @@ def _state(file: File) -> str:
         return "purged"
     if file.removed:
         return f"removed {file.removed[:10]}, can be restored"
+    if file.damage:
+        wrong = "; ".join(f"{file.filename}{ending} {problem}" for ending, problem in file.damage.items())
+        return f"damaged: {wrong}; restore it from a backup"
     if file.yanked is not None:
         return f"yanked: {file.yanked}" if file.yanked else "yanked"
     return f"uploaded {file.uploaded[:10]} by {file.uploader or 'anonymous'}"

@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 from tqdm import tqdm
 
 from ..options import number
-from ..repository import NoIndex, Outcome, Progress, Repository, lies_in
+from ..repository import Damaged, NoIndex, Outcome, Progress, Repository, lies_in
 from ..settings import Settings, StoreSettings, backend
-from .configuration import CommandError, confirmed, repository, settings, settings_in
+from ..store import NotFound
+from .configuration import CommandError, actor, confirmed, repository, settings, settings_in
 
 TAR = "mypi.backends.tar:TarStore"
 
@@ -158,8 +160,17 @@ def restore_backup(arguments: argparse.Namespace) -> int:
     own = settings(arguments)
     with closing(_backup(own, source)) as kept, closing(Repository.open(own)) as index:
         code = _copy(kept, index, arguments.jobs)
+        for name in _put_back(kept, index):
+            print(f"put back, and offered again: {name}")
     print("next: `mypi verify` reads every byte again")
     return code
+
+
+def _put_back(kept: Repository, index: Repository) -> Iterator[str]:
+    """Put back what is marked as damaged and whole in the backup, also of projects that are newer than it."""
+    for name, _ in index.catalogue.entries():
+        with suppress(NotFound, Damaged):
+            yield from index.mender.take_from(kept.mender, kept.project(name).value, index.event(actor()))
 
 
 def _backup(own: Settings, source: Path) -> Repository:

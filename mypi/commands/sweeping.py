@@ -54,7 +54,8 @@ def _show(planned: Iterable[Sweep], theirs: Cleared) -> bool:
             print(f"delete of {each.project}: {len(each.deleted)} objects, {each.freed:,} bytes")
         found = found or bool(each.purged or each.deleted)
     if theirs != Cleared():
-        print(f"delete of other indexes: {theirs.files + theirs.orphans} objects, {theirs.freed:,} bytes")
+        objects = theirs.files + theirs.orphans + theirs.pages
+        print(f"delete of other indexes: {objects} objects, {theirs.freed:,} bytes")
     if not found:
         print("nothing to sweep")
     return found

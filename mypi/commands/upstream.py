@@ -1,4 +1,4 @@
-"""``mypi upstream``: what is kept of other indexes: list it, fetch what lock files name, drop it."""
+"""``mypi upstream``: other indexes: what is kept of them is listed, fetched and dropped, and they are checked."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tqdm import tqdm
 from .. import locks, names
 from ..locks import Wanted
 from ..settings import Settings
-from ..upstream import Upstream, kept, warming
+from ..upstream import Upstream, checking, kept, warming
 from .configuration import CommandError, add_dry_run, confirmed, repository, settings
 from .moving import add_jobs
-from .people import add_action, add_actions, table
+from .people import add_action, add_actions, printable, table
 
 
 def add_to(commands: Any) -> None:
-    actions = add_actions(commands, "upstream", "list, fetch and drop what is kept of other indexes")
+    actions = add_actions(commands, "upstream", "list, fetch and drop what is kept of other indexes, and check these")
     listed = add_action(actions, "list", "list the names that are known from other indexes, and what is kept", show)
     listed.add_argument("pattern", nargs="?", default="*", help="only names that match, such as 'acme-*'")
     listed.add_argument("--json", action="store_true", help="print JSON")
@@ -39,6 +39,7 @@ def add_to(commands: Any) -> None:
         help="pylock.toml, uv.lock, poetry.lock, or a requirements.txt that pins versions",
     )
     add_jobs(warmed)
+    add_action(actions, "check", "ask the other indexes whether they are such", check)
     emptied = add_action(actions, "empty", "drop the pages and files of other indexes that are kept", empty)
     which = emptied.add_mutually_exclusive_group(required=True)
     which.add_argument("project", nargs="?", help="only of this name, in any spelling")
@@ -65,6 +66,19 @@ def show(arguments: argparse.Namespace) -> int:
     ]
     print(table(("name", "from", "files", "bytes", "used"), rows, "nothing is known of other indexes yet"))
     return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    own = settings(arguments)
+    with repository(arguments, reading=True) as index:
+        upstream = Upstream.of(own, index)
+        if upstream is None:
+            raise CommandError("mypi.upstream is not set, so that there is no other index to check")
+        found = list(checking.check(upstream.client, upstream.sites))
+    for each in found:
+        word = {True: "right", False: "wrong", None: "unsure"}[each.right]
+        print(f"{word}: {each.site.name}, {each.site.url}: {printable(each.sentence)}")
+    return 1 if any(each.right is False for each in found) else 0
 
 
 def warm(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ users, groups and tokens.
 """
 
 from .accounts import Accounts, Token, User
-from .errors import Closed, Missing, ModelError, Taken
+from .errors import Closed, Missing, ModelError, Taken, Withdrawn
 from .names import Names
 from .parts import SIDECARS, STATUSES, Actor, Event, File, Status
 from .project import Project
@@ -26,4 +26,5 @@ __all__ = [
     "Taken",
     "Token",
     "User",
+    "Withdrawn",
 ]

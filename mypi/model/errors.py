@@ -13,5 +13,9 @@ class Closed(ModelError):
     """The project takes no uploads in its present status (A7)."""
 
 
+class Withdrawn(ModelError):
+    """The file was found damaged in the store: it is not on offer until it is put back, and its name stays taken."""
+
+
 class Missing(ModelError):
     """The project has no such file, release or removal."""

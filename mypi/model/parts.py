@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Status = Literal["active", "archived", "deprecated", "quarantined"]
@@ -61,6 +61,10 @@ class File:
     not yanked. ``signature`` and ``provenance`` are the digests of the OpenPGP signature and of the provenance object
     (PEP 740), if there are any. ``removed`` is when it was removed, None while it is live; a ``purged`` file's bytes
     are gone.
+
+    ``damage`` says what was found wrong, by what the name of the object adds to the file's, "" for the file itself;
+    ``moved`` is the token of the folder in which an object lies that was put back since, for files are written once.
+    ``token`` stays the one of the address.
     """
 
     filename: str
@@ -77,14 +81,37 @@ class File:
     yanked: str | None = None
     removed: str | None = None
     purged: bool = False
+    damage: Mapping[str, str] | None = field(default=None, hash=False)
+    moved: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
     def live(self) -> bool:
         return self.removed is None
 
+    def is_whole(self, ending: str = "") -> bool:
+        """Tell whether nothing was found wrong with the file, or with what lies beside it."""
+        return ending not in (self.damage or {})
+
+    def place(self, ending: str = "") -> str:
+        """Return the token of the folder in which the file lies, or what is beside it."""
+        return (self.moved or {}).get(ending, self.token)
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The tokens of all folders in which something of it lies."""
+        return frozenset(map(self.place, ("", *self.sidecars)))
+
     @property
     def signed(self) -> bool:
-        return self.signature is not None
+        return self.signature is not None and self.is_whole(".asc")
+
+    @property
+    def attested(self) -> bool:
+        return self.provenance is not None and self.is_whole(".provenance")
+
+    @property
+    def described(self) -> bool:
+        return self.metadata is not None and self.is_whole(".metadata")
 
     @property
     def sidecars(self) -> Mapping[str, str]:
@@ -99,4 +126,4 @@ class File:
     @property
     def core_metadata(self) -> str | None:
         """The digest of the core metadata to advertise: wheels only, an sdist's may change when it is built (A6.1)."""
-        return self.metadata if self.is_wheel else None
+        return self.metadata if self.is_wheel and self.described else None

@@ -14,7 +14,8 @@ from typing import Any
 
 from packaging.version import Version
 
-from .errors import Closed, Missing, Taken
+from .damage import marked, mended
+from .errors import Closed, Missing, Taken, Withdrawn
 from .parts import Event, File, Status
 from .sparse import sparse
 
@@ -57,10 +58,18 @@ class Project:
 
     @cached_property
     def live(self) -> tuple[File, ...]:
-        """The files on offer, by version and name: none while the project is quarantined (A7)."""
-        if self.status == "quarantined":
-            return ()
-        return tuple(sorted((f for f in self.files.values() if f.live), key=lambda f: (Version(f.version), f.filename)))
+        """The files on offer, by version and name: none while the project is quarantined (A7), none that is damaged."""
+        return tuple(file for file in self._ordered if file.is_whole())
+
+    @cached_property
+    def withdrawn(self) -> tuple[File, ...]:
+        """The files that would be on offer if they had not been found damaged, by version and name."""
+        return tuple(file for file in self._ordered if not file.is_whole())
+
+    @property
+    def _ordered(self) -> Iterable[File]:
+        found = () if self.status == "quarantined" else self.files.values()
+        return sorted((f for f in found if f.live), key=lambda f: (Version(f.version), f.filename))
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
@@ -78,16 +87,18 @@ class Project:
         return self._folded.get(filename.lower())
 
     def live_file(self, filename: str) -> File:
-        """Return a file that is on offer under exactly this name; Missing."""
+        """Return a file that is on offer under exactly this name. Raises Missing, Withdrawn."""
         file = self.files.get(filename)
         if file is None or not file.live or self.status == "quarantined":
             raise Missing(f"{self.name} has no file {filename}")
+        if not file.is_whole():
+            raise Withdrawn(f"{filename} was found damaged in this index: restore it from a backup, or upload it again")
         return file
 
     def admit(self, filename: str, sha256: str) -> File | None:
         """Return the live file if these bytes are published already, None if the name is free.
 
-        Raises Closed (A7) and Taken (B1.15, B1.16).
+        The file may be damaged; who has its bytes can put them back. Raises Closed (A7) and Taken (B1.15, B1.16).
         """
         self._refuse_if_closed()
         there = self.find(filename)
@@ -130,13 +141,17 @@ class Project:
             raise Taken(f"{self.display} is a project of this index already; nothing was changed")
         return replace(self, history=(event.about(did=TAKEOVER, reason=reason or None),))
 
+    def refuse_others(self, owner: str | None, *, only_own: bool) -> None:
+        """Refuse who may publish to their own projects only. Raises Closed."""
+        if only_own and self.exists and owner not in self.owners:
+            raise Closed(f"{self.name} was begun by somebody else meanwhile; only its owners may publish to it")
+
     def _begun(self, owner: str | None, only_own: bool) -> Project:
         """Give a project that does not exist yet its owner.
 
         The right to begin one was asked for before the upload was read; somebody else may have begun it since.
         """
-        if only_own and self.exists and owner not in self.owners:
-            raise Closed(f"{self.name} was begun by somebody else meanwhile; only its owners may publish to it")
+        self.refuse_others(owner, only_own=only_own)
         return replace(self, owners=(owner,)) if owner and not self.exists else self
 
     def yank(self, names: Iterable[str], reason: str, event: Event) -> Project:
@@ -157,6 +172,23 @@ class Project:
         if purged := [name for name in names if name in self.files and self.files[name].purged]:
             raise Missing(f"{purged[0]} was purged on a sweep; its bytes are gone and its name stays taken")
         return self._each(names, lambda f: replace(f, removed=None), event.about(did="restore"))
+
+    def mark(self, filename: str, found: Mapping[str, tuple[str, str]], event: Event) -> Project:
+        """Mark a file as damaged, or what is beside it: the folder looked into, and what was wrong, by its ending.
+
+        What was put back into another folder meanwhile, or purged, is left alone.
+        """
+        file = self.files[filename]
+        after = marked(file, found)
+        told = "; ".join(f"{filename}{ending} {problem}" for ending, (_, problem) in found.items())
+        return self if after == file else self._with([after], _of(after, event, "damage", told))
+
+    def mend(self, filename: str, places: Mapping[str, str], event: Event) -> Project:
+        """Take the marks off what is right again, by its ending; each lies in the folder that has the token."""
+        file = self.files[filename]
+        after = mended(file, places)
+        told = ", ".join(f"{filename}{ending}" for ending in places)
+        return self if after == file else self._with([after], _of(after, event, "mend", f"{told} right again"))
 
     def set_status(self, status: Status, reason: str, event: Event) -> Project:
         """Set the project's status marker (PEP 792)."""
@@ -188,7 +220,7 @@ class Project:
 
     def tokens(self) -> frozenset[str]:
         """The tokens whose bytes must be kept: those of live and of restorable files."""
-        return frozenset(f.token for f in self.files.values() if not f.purged)
+        return frozenset(token for f in self.files.values() if not f.purged for token in f.places)
 
     def _refuse_if_closed(self) -> None:
         if self.status in ("archived", "quarantined"):
@@ -226,6 +258,10 @@ class Project:
         history = tuple(Event(**fields) for fields in document.pop("history"))
         owners = tuple(document.pop("owners", ()))
         return cls(files=files, history=history, owners=owners, **document)
+
+
+def _of(file: File, event: Event, did: str, reason: str) -> Event:
+    return event.about(did=did, file=file.filename, version=file.version, reason=reason)
 
 
 def _why_taken(there: File, filename: str, sha256: str) -> str:

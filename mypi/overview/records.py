@@ -89,7 +89,7 @@ def described(release: Release) -> File | None:
 
     None if no file has any.
     """
-    files = [file for file in release.files if file.metadata]
+    files = [file for file in release.files if file.described]
     return min(files, key=lambda file: (not file.is_wheel, file.uploaded, file.filename), default=None)
 
 

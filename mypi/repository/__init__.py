@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import IO
 
 from ..metadata import CoreMetadata
@@ -16,12 +17,14 @@ from ..model import Actor, Event, File, Names, Project, Status
 from ..settings import Settings
 from ..store import Reader, Store, Truncated
 from ..times import timestamp
-from . import identity, keys
+from . import identity
 from .carrying import Progress
 from .catalogue import Catalogue
+from .contents import key_of
 from .documents import Damaged, Held, Moved
 from .identity import NoIndex, WrongStore, lies_in
 from .members import Members
+from .mending import Mender, Repair
 from .moving import Move, SameStore, Stores
 from .once import Once
 from .outside import Outside
@@ -46,6 +49,7 @@ __all__ = [
     "Outside",
     "Progress",
     "Refused",
+    "Repair",
     "Repository",
     "SameStore",
     "Submission",
@@ -80,13 +84,16 @@ class Repository:
         self._closing = ExitStack()
         self._index = index
         self._id = identity.establish(files, catalogue, new=new)
+        self._stores = Stores(files, catalogue, self._id)
+        self._confirm = partial(identity.confirm, files, catalogue, self._id)
         self._catalogue = Catalogue(catalogue, index, settings)
         self.outside = Outside(files, catalogue, settings)
-        self.members = Members(catalogue, settings, self._event)
+        self.members = Members(catalogue, settings, self.event)
         self._once = Once(catalogue)
-        self._publisher = Publisher(files, self._catalogue, settings)
         self._sweeper = Sweeper(files, self._catalogue)
         self._verifier = Verifier(files, self._catalogue)
+        self.mender = Mender(files, self._catalogue, self._verifier, settings, self._confirm)
+        self._publisher = Publisher(files, self._catalogue, settings, self.mender)
 
     @classmethod
     def open(cls, settings: Settings, *, reading: bool = False, new: bool = True) -> Repository:
@@ -152,7 +159,7 @@ class Repository:
 
     def open_sidecar(self, project: Project, file: File, ending: str) -> Reader:
         """Open what lies beside a file, by what its name adds; see SIDECARS of the model. Raises NotFound."""
-        return self._files.open(keys.beside(self._key(project, file), ending))
+        return self._files.open(self._key(project, file, ending))
 
     def open_metadata(self, project: Project, file: File) -> Reader:
         """Open the core metadata beside a file. Raises NotFound."""
@@ -160,15 +167,15 @@ class Repository:
 
     def publish(self, submission: Submission, by: Actor) -> File:
         """Publish a file; see Publisher.publish."""
-        return self._publisher.publish(submission, self._event(by), _owner(by), only_own=by.only_own)
+        return self._publisher.publish(submission, self.event(by), _owner(by), only_own=by.only_own)
 
     def register(self, core: CoreMetadata, by: Actor) -> Project:
         """Note a release without files; see Publisher.register."""
-        return self._publisher.register(core, self._event(by), _owner(by), only_own=by.only_own)
+        return self._publisher.register(core, self.event(by), _owner(by), only_own=by.only_own)
 
     def take_over(self, name: str, display: str, reason: str, by: Actor) -> Project:
         """Make a name ours before anything is published under it; see Publisher.take_over."""
-        return self._publisher.take_over(name, display, reason, self._event(by))
+        return self._publisher.take_over(name, display, reason, self.event(by))
 
     def before_begin(self, check: Callable[[str, str], None]) -> None:
         """Have ``check`` called before an upload or a registration begins a project, with its canonical and shown name.
@@ -180,42 +187,42 @@ class Repository:
 
     def yank(self, project: str, filenames: Iterable[str], reason: str, by: Actor) -> Project:
         """Mark files as yanked. Raises NotFound, Missing and as Documents.edit does; so do the next four."""
-        names, event = tuple(filenames), self._event(by)
+        names, event = tuple(filenames), self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.yank(names, reason, event))
 
     def unyank(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Take the mark of being yanked away."""
-        names, event = tuple(filenames), self._event(by)
+        names, event = tuple(filenames), self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.unyank(names, event))
 
     def remove(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Withdraw files; they can be restored until a sweep purges them."""
-        names, event = tuple(filenames), self._event(by)
+        names, event = tuple(filenames), self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove(names, event))
 
     def restore(self, project: str, filenames: Iterable[str], by: Actor) -> Project:
         """Bring removed files back."""
-        names, event = tuple(filenames), self._event(by)
+        names, event = tuple(filenames), self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.restore(names, event))
 
     def set_status(self, project: str, status: Status, reason: str, by: Actor) -> Project:
         """Set the status marker of a project (PEP 792)."""
-        event = self._event(by)
+        event = self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.set_status(status, reason, event))
 
     def add_owner(self, project: str, user: str, by: Actor) -> Project:
         """Make a user an owner of a project. Raises NotFound and as Documents.edit does; so does the next."""
-        event = self._event(by)
+        event = self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.add_owner(user, event))
 
     def remove_owner(self, project: str, user: str, by: Actor) -> Project:
         """Make a user no owner of a project any more."""
-        event = self._event(by)
+        event = self.event(by)
         return self._catalogue.edit_known(project, lambda p: p.remove_owner(user, event))
 
     def disown(self, user: str, by: Actor) -> tuple[list[str], list[Damaged]]:
         """Make a user an owner of nothing; see ``owning.disown``. Raises as Documents.edit does."""
-        return disown(self._catalogue, user, self._event(by))
+        return disown(self._catalogue, user, self.event(by))
 
     def once(self, purpose: str, id: str, until: float) -> bool:
         """Let something happen that may happen once on all nodes; False if it has. ``id`` is part of a key: a digest.
@@ -234,14 +241,14 @@ class Repository:
         Removals older than ``trash_days`` are purged; rubbish younger than ``grace`` seconds is left alone. Raises
         WrongStore before anything is deleted from a store that is not ours; StoreError ends the sweep.
         """
-        identity.confirm(self._files, self._catalogue.store, self._id)
+        self._confirm()
         now = self._clock()
         for name in self._sweeper.places():
             yield self._sweeper.sweep(
                 name,
                 removed_before=timestamp(max(0, now - trash_days * 86400)),
                 older_than=now - grace,
-                event=self._event(by),
+                event=self.event(by),
                 dry_run=dry_run,
             )
         if not dry_run:
@@ -253,14 +260,14 @@ class Repository:
 
         Yields the role of each and how much there was. Raises WrongStore, StoreError.
         """
-        identity.confirm(self._files, self._catalogue.store, self._id)
+        self._confirm()
         yield "mypi.storage", self._files.maintain(before)
         if self._catalogue.store is not self._files:
             yield "mypi.catalogue", self._catalogue.store.maintain(before)
 
     def verify(self) -> Iterator[Finding]:
         """Read and hash everything again; see Verifier.verify. Raises WrongStore, Unavailable."""
-        identity.confirm(self._files, self._catalogue.store, self._id)
+        self._confirm()
         return self._verifier.verify()
 
     def copy(
@@ -279,14 +286,11 @@ class Repository:
         """Take edits again after a copy that was to be the last; return how many documents were sealed."""
         return unseal(Raws(self._catalogue.store, "in this store"), jobs)
 
-    @property
-    def _stores(self) -> Stores:
-        return Stores(self._files, self._catalogue.store, self._id)
+    def _key(self, project: Project, file: File, ending: str = "") -> str:
+        return key_of(self._index, project.name, file, ending)
 
-    def _key(self, project: Project, file: File) -> str:
-        return keys.file(self._index, project.name, file.token, file.filename)
-
-    def _event(self, by: Actor) -> Event:
+    def event(self, by: Actor) -> Event:
+        """Return the entry of a history to be, without what was done."""
         return Event(at=timestamp(self._clock()), did="", by=by.user, origin=by.origin, via=by.via)
 
 

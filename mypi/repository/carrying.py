@@ -68,7 +68,9 @@ class Carrier:
         load = Load()
         for file in project.files.values():
             if not file.purged:
-                sizes = [self._one(content, there, load) for content in contents(index, project.name, file)]
+                # What is marked as damaged is not on offer, here or there: it holds up nothing.
+                named = [each for each in contents(index, project.name, file) if not each.marked]
+                sizes = [self._one(content, there, load) for content in named]
                 load.files += any(size is not None for size in sizes)
                 load.size += sum(filter(None, sizes))
         return load

@@ -11,6 +11,7 @@ accounts.json                                           users, groups, token has
 upstream/<site>/<name>.json                             what another index says of a name; it can be lost
 upstream-files/<site>/<name>/<token>/<filename>         bytes of its files; they can be lost
 once/<purpose>/<id>                                     things that may happen once; they move nowhere
+aside/<token>/<name>                                    bytes that stood in the place of a document; they move nowhere
 """
 
 from __future__ import annotations
@@ -126,6 +127,15 @@ def place(key: str) -> tuple[str, str] | None:
 def once(purpose: str, id: str) -> str:
     """The record of something that may happen once."""
     return f"{ONCE}{purpose}/{id}"
+
+
+def aside(key: str) -> str:
+    """A fresh key for bytes that are no document, and stand where one should be.
+
+    >>> aside("indexes/main.json").rpartition("/")[2]
+    'indexes-main.json.damaged'
+    """
+    return f"aside/{fresh_token()}/{key.replace('/', '-')}.damaged"
 
 
 def fresh_token() -> str:

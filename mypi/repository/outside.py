@@ -63,10 +63,14 @@ class Outside:
             self._catalogue.swap(key, stamped(empty.dump()), tag)
             return self._documents.edit(key, change)
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """Yield the index and the name of each document, in no promised order."""
+    def names(self, *, before: float | None = None) -> Iterator[tuple[str, str]]:
+        """Yield the index and the name of each document, in no promised order.
+
+        ``before`` leaves out what was written since, in seconds since 1970.
+        """
         for entry in self._catalogue.list(keys.OUTSIDE):
-            yield keys.outside_named_by(entry.key)
+            if before is None or entry.modified < before:
+                yield keys.outside_named_by(entry.key)
 
     def owner(self, key: str) -> tuple[str, str]:
         """Return the index and the name to which bytes belong."""

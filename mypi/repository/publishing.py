@@ -24,6 +24,7 @@ from ..times import moment
 from . import keys
 from .catalogue import Catalogue
 from .documents import refuse_if_sealed
+from .mending import Mender
 from .submissions import Refused, Submission
 
 _ROUNDS = 5
@@ -37,10 +38,11 @@ class _Swept(Exception):
 class Publisher:
     """Puts files and their metadata into a store, then into the catalogue."""
 
-    def __init__(self, files: Store, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(self, files: Store, catalogue: Catalogue, settings: Settings, mender: Mender) -> None:
         self._files = files
         self._catalogue = catalogue
         self._settings = settings
+        self._mender = mender
         self._limits = Limits(unpacked=settings.unpacked_limit)
         self.check_new: Callable[[str, str], None] = lambda name, display: None
 
@@ -50,13 +52,14 @@ class Publisher:
         """Publish a file with all its metadata or not at all; return it, durable and listed.
 
         A project that begins with it has the ``owner``, and with ``only_own`` no other is added to. The same bytes
-        under the same name are accepted again and change nothing (B1.15). Raises Taken, Closed, Refused,
+        under the same name are accepted again and change nothing (B1.15), unless the store has lost them: they are put
+        back. Raises Taken, Closed, Refused,
         AttestationError, ArtifactError, InvalidName; Moved, Full, Sealed, Unavailable ("perhaps").
         """
         project = self._catalogue.present(submission.filename.project)
         published = project.admit(submission.filename.text, submission.sha256)
         if published:
-            return published
+            return self._put_back(submission, project, published, (event, owner, only_own))
         # Else the bytes would be taken in first, and stay in a store that no sweep may change.
         refuse_if_sealed(project.name, project)
         provenance = attestations.provenance(
@@ -77,6 +80,21 @@ class Publisher:
         beside = {".metadata": artifact.metadata, ".asc": submission.signature, ".provenance": provenance}
         given = {ending: data for ending, data in beside.items() if data is not None}
         return self._store(submission, artifact, given, project, (event, owner, only_own))
+
+    def _put_back(
+        self, submission: Submission, project: Project, file: File, by: tuple[Event, str | None, bool]
+    ) -> File:
+        """Heal a file that is marked as damaged; no rule is asked again, for these bytes were let in already."""
+        event, owner, only_own = by
+        if not file.damage:
+            return file
+        refuse_if_sealed(project.name, project)
+        project.refuse_others(owner, only_own=only_own)
+        sources = {"": (submission.content, submission.size)}
+        if submission.signature is not None:
+            sources[".asc"] = io.BytesIO(submission.signature), len(submission.signature)
+        self._mender.put_back_upload(project, file, sources, event)
+        return self._catalogue.present(project.name).files[file.filename]
 
     def _inspect(self, submission: Submission, project: Project) -> Artifact:
         artifact = inspect(submission.content, submission.filename, limits=self._limits, allow=submission.allow)

@@ -79,7 +79,7 @@ class Sweeper:
 
 def _doomed(folders: Mapping[str, list[Entry]], before: Project, after: Project, older_than: float) -> list[Entry]:
     """List what the swapped document does not name: at once if it was purged, else when it has some age."""
-    known = {file.token for file in before.files.values()}
+    known = {token for file in before.files.values() for token in file.places}
     return [
         entry
         for token, entries in sorted(folders.items())

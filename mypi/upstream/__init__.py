@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from ..model.remote import Kept, RemoteFile, Site
 from ..repository import Repository
@@ -70,10 +69,10 @@ class Upstream:
         self.screen = screen or Screen(settings.policy, clock=clock)
         self.names = Names(repository, settings.private)
         self.theirs = self.names.theirs
-        self.private = self.names.private
         self._repository = repository
         self._sites = {site.name: site for site in given.sites}
         self.mode = given.mode
+        self.timeout = given.timeout
         self.client = Client(
             Way(
                 timeout=given.timeout,
@@ -133,13 +132,16 @@ class Upstream:
     def kept(self, name: str) -> Served | None:
         """Return what the policy shows of the page that is kept of a name of theirs, without asking any index.
 
-        Raises StoreError.
+        None if none is kept, or if the name is denied whole. Raises StoreError.
         """
-        served = self.pages.kept(name)
+        served = None if self.screen.policy.whole(name) else self.pages.kept(name)
         return self._screened(served) if served else None
 
     def has(self, name: str) -> str | None:
-        """Name the index that has a project of that name, None if none has. Raises as ``page``."""
+        """Name the index that has a project of that name, None if none has. Raises Away, Garbage, StoreError.
+
+        What the policy hides of it makes no difference: the name is theirs all the same.
+        """
         try:
             return self.pages.get(name).cached.site
         except Unknown:
@@ -150,24 +152,37 @@ class Upstream:
         self.names.check_new(name, self.has)
 
     def find(self, name: str, token: str, filename: str) -> RemoteFile:
-        """Return a file by what our address of it says. Raises NotFound, and as ``page``."""
+        """Return a file by what our address of it says. Raises NotFound, and as ``page``.
+
+        Of a page that is older than it should be nobody may conclude that there is no such file.
+        """
         self.screen.check(name)
         served = self.pages.get(name)
         file = served.page.file(filename)
         if file is None or file.token != token:
+            if served.stale:
+                site = served.cached.site
+                raise Away(f"The last page that {site} sent of {name} has no such {filename}, and it sends none now")
             raise NotFound(filename)
         self.screen.check_file(name, file, self.licences(served).get(file.version, "") or self._licence(name, file))
         return file
 
-    def open(self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
-        """Return the bytes of a file. Raises Away, Garbage, StoreError; so does reading them."""
-        cached = self.pages.get(name).cached
-        return self.files.open(self._sites[cached.site], cached, file, start, stop)
+    def open(
+        self, name: str, file: RemoteFile, start: int = 0, stop: int | None = None, *, until: float | None = None
+    ) -> Bytes:
+        """Return the bytes of a file, of which the first come ``until`` a moment of ``time.monotonic``, or never.
 
-    def location(self, file: RemoteFile) -> str:
-        """Return where clients get a file themselves where they are to; nobody's credentials are in it."""
-        parts = urlsplit(file.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        Raises Away, Garbage, Busy, StoreError; so does reading them.
+        """
+        cached = self.pages.get(name).cached
+        return self.files.open(self._sites[cached.site], cached, file, start, stop, until=until)
+
+    def location(self, name: str, file: RemoteFile) -> str:
+        """Return where clients get a file themselves where they are to, with nobody's credentials in it.
+
+        Raises Garbage for a place that mypi itself would not ask; and as ``page``.
+        """
+        return self.client.allowed(self._sites[self.pages.get(name).cached.site], file.url)
 
     def metadata(self, name: str, file: RemoteFile) -> bytes:
         """Return the core metadata of a file. Raises NotFound if it has none; Away, Garbage, StoreError."""
@@ -195,7 +210,7 @@ class Upstream:
         def fetch() -> bytes | None:
             try:
                 return self.metadata(name, file)
-            except NotFound:
+            except (NotFound, Garbage):  # what cannot be read says no licence
                 return None
 
         return self.screen.licence(file.digest, fetch) if self.screen.rules.licenses_denied else ""

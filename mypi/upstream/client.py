@@ -68,6 +68,9 @@ class Answer:
         self.url = url
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
+        packed = "gzip" in raw.headers.get("Content-Encoding", "").lower()
+        self.measured = packed or "Content-Length" in raw.headers or "Transfer-Encoding" in raw.headers
+        """Whether it would be noticed that a body breaks off: by its length, its chunks, or the end of its packing."""
 
     def read1(self, size: int = PIECE) -> bytes:
         """Return what came of the body, packed or not, b"" at its end. It may take long, but not be too slow.
@@ -79,11 +82,6 @@ class Answer:
         piece = self._next(size)
         self._came += len(piece)
         return piece
-
-    def stream(self, size: int = PIECE) -> Iterator[bytes]:
-        """Yield the body in pieces. Raises Away."""
-        while piece := self.read1(size):
-            yield piece
 
     def whole(self, limit: int) -> bytes:
         """Return the body, unpacked, in what is left of the time. Raises Away; Garbage if it is more than ``limit``."""
@@ -155,6 +153,13 @@ class Client:
         """Ask for something small; return the answer and its whole body, unpacked. Raises Away, Garbage."""
         with self.get(site, url, {"Accept-Encoding": "gzip", **headers}) as answer:
             return answer, answer.whole(limit)
+
+    def allowed(self, site: Site, url: str) -> str:
+        """Return a URL of a site as it may be given to clients, if mypi would ask for it too. Raises Garbage."""
+        allowed = self._check(site, url)[1]
+        if not allowed.isascii() or not allowed.isprintable() or " " in allowed:
+            raise Garbage(f"{site.name} leads to {shown(url)}, which is no address that can be asked for")
+        return allowed
 
     def _send(self, site: Site, origin: Origin, url: str, headers: Mapping[str, str], clock: wires.Clock) -> Any:
         given = {"User-Agent": _AGENT, **headers, **self._authorization(site, origin)}

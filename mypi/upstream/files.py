@@ -15,6 +15,7 @@ from ..model.remote import Cached, Kept, RemoteFile, Site
 from ..store import StoreError
 from .client import Answer, Client
 from .errors import Away, Garbage, UpstreamError
+from .faults import shown
 from .flights import Crowd, Flight
 from .shelf import Shelf, Stream
 
@@ -83,8 +84,17 @@ class Files:
             flight.land(_stopped())
             flight.close()
 
-    def open(self, site: Site, cached: Cached, file: RemoteFile, start: int = 0, stop: int | None = None) -> Bytes:
-        """Return the bytes of a file. Raises Away, Garbage, Busy, StoreError."""
+    def open(
+        self,
+        site: Site,
+        cached: Cached,
+        file: RemoteFile,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        until: float | None = None,
+    ) -> Bytes:
+        """Return the bytes of a file; for ``until`` see Flight.lead. Raises Away, Garbage, Busy, StoreError."""
         while True:
             kept = self._shelf.open(cached, file.filename, file.digest, start, stop)
             if kept:
@@ -93,7 +103,7 @@ class Files:
             pieces = flight.read(start, stop) if flight else None
             if flight and pieces:
                 try:
-                    flight.lead()
+                    flight.lead(until)
                 except BaseException:
                     pieces.close()
                     raise
@@ -167,7 +177,7 @@ class Files:
             size += len(piece)
             took = time.monotonic() - began
             if took > GRACE and size < took * SLOWEST:
-                raise Away(f"{file.url} sends less than {SLOWEST:,} bytes a second")
+                raise Away(f"{shown(file.url)} sends less than {SLOWEST:,} bytes a second")
             yield piece
 
 

@@ -18,6 +18,7 @@ from typing import IO
 
 from ..model.remote import RemoteFile
 from .errors import Away, Busy, Garbage, UpstreamError
+from .faults import shown
 
 HELD_BACK = 64 * 1024
 """Bytes at the end that wait for the digest."""
@@ -83,22 +84,21 @@ class Flight:
         most = limit if said is None else min(limit, said)
         allowed = f"the {most:,} that its page says" if most == said else f"at most {most:,}"
         if announced is not None and (announced > most or said not in (None, announced)):
-            raise Garbage(f"{name} has {announced:,} bytes at {self._file.url}, not {allowed}")
+            raise Garbage(f"{name} has {announced:,} bytes at {shown(self._file.url)}, not {allowed}")
         with self._news:
             self._announced = announced
         digest = hashlib.new(self._file.algorithm)
         for piece in pieces:
             digest.update(piece)
             if self._written + len(piece) > most:
-                raise Garbage(f"{name} has more bytes at {self._file.url} than {allowed}")
+                raise Garbage(f"{name} has more bytes at {shown(self._file.url)} than {allowed}")
             self._write(piece)
         expected = said if announced is None else announced
         if expected is not None and self._written < expected:
-            raise Away(f"{self._file.url} ended after {self._written:,} of {expected:,} bytes")
+            raise Away(f"{shown(self._file.url)} ended after {self._written:,} of {expected:,} bytes")
         if digest.hexdigest() != self._file.digest:
-            raise Garbage(
-                f"{name} at {self._file.url} has another {self._file.algorithm} than its page says; it is not kept"
-            )
+            where, kind = shown(self._file.url), self._file.algorithm
+            raise Garbage(f"{name} at {where} has another {kind} than its page says; it is not kept")
 
     def land(self, error: BaseException | None = None) -> None:
         """Let go of the last bytes, or tell everybody why there are none."""
@@ -106,16 +106,17 @@ class Flight:
             self._whole, self._error = error is None, error
             self._news.notify_all()
 
-    def lead(self) -> None:
+    def lead(self, until: float | None = None) -> None:
         """Wait until an answer may begin: for the whole of a small file, for a little of a large one.
 
-        Raises what failed; Away if nothing comes, Busy if too many wait for that.
+        ``until`` is when it must have begun, by ``time.monotonic``, if that is sooner than patience ends. Raises what
+        failed; Away if nothing comes, Busy if too many wait for that.
         """
-        until = time.monotonic()
-        self._wait(lambda: self._written > 0, self._crowd.grace)
+        enough = time.monotonic()
+        self._wait(lambda: self._written > 0, self._crowd.grace, until)
         with self._news:
-            until += SMALL_LEAD if (self.size or SMALL + 1) <= SMALL else LEAD
-            self._news.wait_for(lambda: self._settled, until - time.monotonic())
+            enough += SMALL_LEAD if (self.size or SMALL + 1) <= SMALL else LEAD
+            self._news.wait_for(lambda: self._settled, enough - time.monotonic())
             self._raise()
 
     @property
@@ -164,15 +165,16 @@ class Flight:
     def _settled(self) -> bool:
         return self._whole or self._error is not None
 
-    def _wait(self, ready: Callable[[], bool], grace: float | None = None) -> None:
+    def _wait(self, ready: Callable[[], bool], grace: float | None = None, until: float | None = None) -> None:
         """Wait until the flight is settled or ``ready``, as long as there is news."""
         quiet = QUIET if grace is None else grace
+        patience = self._patience if until is None else min(self._patience, until - time.monotonic())
         with self._news:
             while not self._settled and not ready():
                 seen = self._written
                 if not self._news_after(seen, quiet):
                     with self._crowd.seat(self._file.filename):
-                        if not self._news_after(seen, max(0.0, self._patience - quiet)):
+                        if not self._news_after(seen, max(0.0, patience - quiet)):
                             raise Away(f"nothing of {self._file.filename} came within {self._patience:g} seconds")
             self._raise()
 

@@ -10,13 +10,14 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from dataclasses import replace
 
 from ..archives import ArchiveError
 from ..model.remote import Cached, RemoteFile, Site
 from ..store import NotFound, StoreError
 from .client import Answer, Client
-from .errors import Away, Garbage
+from .errors import Away, Busy, Garbage
 from .files import Files
 from .shelf import Shelf
 from .wheels import LARGEST, TAIL, Parts, metadata
@@ -61,7 +62,10 @@ class Metadata:
             search = self._searches[key] = running or Future()
         if own:
             self._search(search, key, site, self._shelf.known(cached), file)
-        return search.result()
+        try:
+            return search.result(self._patience)
+        except Late as exc:
+            raise Busy(f"The metadata of {file.filename} is being looked for; try again") from exc
 
     def _search(
         self, search: Future[bytes], key: tuple[str, str, str], site: Site, cached: Cached, file: RemoteFile
@@ -113,7 +117,7 @@ class Metadata:
         answer, body = self._client.page(site, url, {"Accept-Encoding": "identity"}, LARGEST)
         if answer.status == 200:
             return body
-        if answer.status in (404, 410):
+        if 400 <= answer.status < 500:  # some stores of files say 403 of what they have not
             return None
         raise Away(f"{site.name} answers {answer.status} for {file.filename}{ENDING}")
 
@@ -141,11 +145,15 @@ class Metadata:
             return None
 
     def _from_whole(self, site: Site, cached: Cached, file: RemoteFile) -> bytes:
+        """Read the metadata in the whole of a wheel. What takes longer than clients wait goes on without them."""
+        until = time.monotonic() + self._patience
         with tempfile.TemporaryFile() as whole:
             pieces = self._files.open(site, cached, file).pieces
             try:
                 for piece in pieces:
                     whole.write(piece)
+                    if time.monotonic() > until and self._shelf.takes(file):
+                        raise Busy(f"{file.filename} has to come whole for its metadata, and still does; try again")
             finally:
                 pieces.close()
             return metadata(whole, file.filename)
@@ -166,7 +174,7 @@ class Metadata:
         """Ask for a part of a wheel; return it and the size of the whole. Raises NoRanges, Away, Garbage."""
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={asked}"}
         with self._client.get(site, file.url, headers) as answer:
-            if answer.status in (200, 416):
+            if answer.status == 200 or 400 <= answer.status < 500 or answer.status == 501:
                 raise NoRanges
             if answer.status != 206:
                 raise Away(f"{site.name} answers {answer.status} for a part of {file.filename}")

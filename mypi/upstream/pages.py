@@ -17,9 +17,9 @@ from cachetools import LRUCache
 from ..model.remote import Cached, RemotePage, Site
 from ..repository import Outside
 from ..store import StoreError
-from .client import Client
+from .client import Answer, Client
 from .errors import Away, Garbage, Unknown, UpstreamError
-from .parsing import ACCEPT, FORM, parse
+from .parsing import ACCEPT, FORM, is_cut, parse
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,10 @@ class Pages:
         with self._lock:
             running = self._fetches.get((site.name, name))
             if running is None:
-                running = self._fetches[site.name, name] = self._workers.submit(self._ask, site, name)
+                try:
+                    running = self._fetches[site.name, name] = self._workers.submit(self._ask, site, name)
+                except RuntimeError as exc:
+                    raise Away("mypi is being stopped") from exc
         return running
 
     def _ask(self, site: Site, name: str) -> Cached:
@@ -204,7 +207,7 @@ class Pages:
         now = self._clock()
         fresh = replace(kept, fetched=now, fresh_until=now + self._lifetime(answer.headers))
         if answer.status == 200:
-            return self._keep(_read(fresh, answer.headers, body, answer.url))
+            return self._keep(_read(fresh, answer, body))
         if answer.status == 304 and conditional:
             return self._keep(fresh)
         if answer.status in (404, 410):
@@ -253,12 +256,14 @@ class Pages:
         return min(self._seconds, max(0, int(said[1]) - spent)) if said else self._seconds
 
 
-def _read(fresh: Cached, headers: Mapping[str, str], body: bytes, url: str) -> Cached:
-    """Put a page into what is known; the same one again is not read a second time. Raises Garbage."""
-    content_type = headers.get("Content-Type", "")
-    said = f"{FORM} {hashlib.sha256(f'{content_type} {url} '.encode() + body).hexdigest()}"
-    page = fresh.page if fresh.page and fresh.said == said else parse(content_type, body, url, fresh.name)
-    return replace(fresh, page=page, etag=headers.get("ETag", ""), said=said)
+def _read(fresh: Cached, answer: Answer, body: bytes) -> Cached:
+    """Put a page into what is known; the same one again is not read a second time. Raises Away, Garbage."""
+    content_type = answer.headers.get("Content-Type", "")
+    if is_cut(content_type, body, measured=answer.measured):
+        raise Away(f"{fresh.site} broke off before the end of the page of {fresh.name}")
+    said = f"{FORM} {hashlib.sha256(f'{content_type} {answer.url} '.encode() + body).hexdigest()}"
+    page = fresh.page if fresh.page and fresh.said == said else parse(content_type, body, answer.url, fresh.name)
+    return replace(fresh, page=page, etag=answer.headers.get("ETag", ""), said=said)
 
 
 def _served(known: Cached, *, stale: bool = False) -> Served | None:

@@ -16,6 +16,7 @@ from packaging.version import Version
 from .. import names
 from ..model.remote import RemoteFile, RemotePage
 from .errors import Garbage
+from .faults import plain, shown
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
@@ -53,16 +54,31 @@ def parse(content_type: str, body: bytes, url: str, name: str) -> RemotePage:
         if _HTML.match(content_type):
             return _from_html(body.decode(), url, name)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, AssertionError) as exc:  # the last: HTML's
-        raise Garbage(f"{url} is no page of the Simple API: it cannot be read") from exc
-    raise Garbage(f"{url} is no page of the Simple API: its type is {_line(content_type)[:100] or 'not given'}")
+        raise Garbage(f"{shown(url)} is no page of the Simple API: it cannot be read") from exc
+    raise Garbage(f"{shown(url)} is no page of the Simple API: its type is {plain(content_type[:100]) or 'not given'}")
+
+
+def is_cut(content_type: str, body: bytes, *, measured: bool) -> bool:
+    """Tell whether a page breaks off: within a tag; or before its end, where no length was sent to compare with.
+
+    JSON that breaks off cannot be read. HTML can, and files would be missing. An index that never closes what it opens
+    must send lengths, as nearly all do.
+
+    >>> is_cut("text/html", b"<html><a href='x'>", measured=False), is_cut("text/html", b"<a href='x'>", measured=False)
+    (True, False)
+    """
+    if not _HTML.match(content_type):
+        return False
+    text = body.lower()
+    return text.rfind(b"<") > text.rfind(b">") or (not measured and b"<html" in text and b"</html" not in text)
 
 
 def _from_json(page: Mapping[str, Any], url: str, name: str) -> RemotePage:
     version = str(page["meta"]["api-version"])
     if version.partition(".")[0] != "1":
-        raise Garbage(f"{url} speaks version {_line(version)[:20]} of the Simple API; mypi knows 1")
+        raise Garbage(f"{shown(url)} speaks version {plain(version[:20])} of the Simple API; mypi knows 1")
     if canonicalize_name(page.get("name", name)) != name:
-        raise Garbage(f"{url} is the page of {_line(page['name'])[:100]}, not of {name}")
+        raise Garbage(f"{shown(url)} is the page of {plain(str(page['name'])[:100])}, not of {name}")
     status = page.get("project-status") or {}
     files = _Files(name)
     for entry in page["files"]:
@@ -121,7 +137,7 @@ def _from_html(text: str, url: str, name: str) -> RemotePage:
     base = urljoin(url, links.base)
     version = links.metas.get("pypi:repository-version", "1.0")
     if version.partition(".")[0] != "1":
-        raise Garbage(f"{url} speaks version {_line(version)[:20]} of the Simple API; mypi knows 1")
+        raise Garbage(f"{shown(url)} speaks version {plain(version[:20])} of the Simple API; mypi knows 1")
     files = _Files(name)
     for anchor in links.anchors:
         address, _, fragment = anchor["href"].strip().partition("#")
@@ -140,7 +156,7 @@ def _from_html(text: str, url: str, name: str) -> RemotePage:
     # A page of logging in, or of anything else, has links too, and none to a file.
     is_ours = "pypi:repository-version" in links.metas or "<title>links for" in text.lower()
     if not files.named and not is_ours:
-        raise Garbage(f"{url} is no page of the Simple API: none of its links is a file")
+        raise Garbage(f"{shown(url)} is no page of the Simple API: none of its links is a file")
     return files.page(url, (), links.metas.get("pypi:project-status"), links.metas.get("pypi:project-status-reason"))
 
 
@@ -181,7 +197,8 @@ class _Files:
     def page(self, url: str, versions: Iterable[Any], status: Any, reason: Any) -> RemotePage:
         """Return the page. Raises Garbage if there are files and none of use, which no empty page must hide."""
         if self.named and not self._found:
-            raise Garbage(f"{url} has {self.named} files, none with a sha256, sha384 or sha512 and an http(s) address")
+            lack = "none with a sha256, sha384 or sha512 and an http(s) address"
+            raise Garbage(f"{shown(url)} has {self.named} files, {lack}")
         ordered = sorted(self._found.values(), key=lambda found: (found[0], found[1].filename))
         known = {file.version: version for version, file in ordered}
         for said in versions:

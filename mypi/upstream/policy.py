@@ -148,14 +148,6 @@ class Policy:
         times = [_seconds(why.lifts) for why in hidden.values() if why.lifts]
         return Verdict(frozenset(hidden), frozenset(lost), min(times, default=None))
 
-    def apply(self, page: RemotePage, now: float, licences: Mapping[str, str] = _NOTHING) -> RemotePage:
-        """Return a page without what is hidden."""
-        return without(page, self.judge(page, page.files, now, licences))
-
-    def key(self, page: RemotePage, now: float, licences: Mapping[str, str] = _NOTHING) -> str:
-        """Return what differs where ``apply`` hides something else."""
-        return self.judge(page, page.files, now, licences).key
-
     def _by_terms(self, project: str, version: str) -> tuple[Hidden | None, Term | None]:
         """Return why a version is denied, or else what takes it out of every rule.
 

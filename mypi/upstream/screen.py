@@ -146,4 +146,4 @@ def metadata_of(repository: Repository, project: Project, file: File) -> bytes |
         with repository.open_metadata(project, file) as reader:
             return reader.read()
 
-    return readable(read) if file.metadata else None
+    return readable(read) if file.described else None

@@ -84,6 +84,10 @@ class Shelf:
         self._touch(cached, filename, known)
         return volume
 
+    def takes(self, file: RemoteFile) -> bool:
+        """Tell whether a file will be kept once it has come, as far as can be told."""
+        return self._space.takes(file.size or 0)
+
     def read(self, known: Kept, start: int, stop: int) -> bytes:
         """Return a part of kept bytes. Raises StoreError."""
         with self._outside.open(known.key, start, stop) as reader:

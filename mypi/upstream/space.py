@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 DAY = 86400.0
 
+IDLE = 90 * DAY
+"""Seconds after which a page goes that nobody asked for, and of which no file is kept: there is no bound for pages but
+that, and whoever may read can ask for each name that there is."""
+
 _ENOUGH = 0.9
 """Room is made down to this share of the limit, so that not every file that is kept asks for it anew."""
 
@@ -39,11 +43,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What was deleted, or would be: files that were kept, bytes that nobody named any more, and their size."""
+    """What was deleted, or would be: files that were kept, bytes that nobody named any more, and their size; pages."""
 
     files: int = 0
     orphans: int = 0
     freed: int = 0
+    pages: int = 0
 
 
 class Space:
@@ -83,10 +88,13 @@ class Space:
             self._turn.release()
 
     def sweep(self, *, grace: float = DAY, dry_run: bool = False) -> Cleared:
-        """Delete what nobody names and is older than ``grace`` seconds, and what is too much. Raises StoreError."""
+        """Delete what nobody names and is older than ``grace`` seconds, what is too much, and idle pages.
+
+        Raises StoreError.
+        """
         orphans = self._orphans(grace, dry_run=dry_run)
         room = self._make_room(dry_run=dry_run)
-        return Cleared(room.files, orphans.orphans, orphans.freed + room.freed)
+        return Cleared(room.files, orphans.orphans, orphans.freed + room.freed, self._idle(dry_run=dry_run))
 
     def kept(self) -> Iterator[Item]:
         """Yield all that is kept, in no promised order. Raises StoreError."""
@@ -177,6 +185,18 @@ class Space:
                 if entry.key not in named and (dry_run or self._drop(entry.key)):
                     orphans, freed = orphans + 1, freed + entry.size
         return Cleared(0, orphans, freed)
+
+    def _idle(self, *, dry_run: bool) -> int:
+        """Forget pages that nobody wants; one that is asked for at this very moment is asked for anew."""
+        before = self._clock() - IDLE
+        pages = 0
+        for site, name in list(self._outside.names(before=before)):
+            cached = self._outside.passing(site, name)
+            if cached and not cached.kept and cached.fetched < before:
+                pages += 1
+                if not dry_run:
+                    self._outside.forget(site, name)
+        return pages
 
     def _drop(self, key: str) -> bool:
         """Delete bytes; False if another node did already."""

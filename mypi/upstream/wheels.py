@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import zipfile
 import zlib
 from collections.abc import Callable
 from typing import BinaryIO, cast
+
+from packaging.utils import canonicalize_name
 
 from .. import names
 from ..archives import ArchiveError, Limits, streams, zip_records
@@ -23,6 +26,10 @@ _DIRECTORY = 16 * 1024 * 1024
 _ENDING = b".dist-info/METADATA"
 _STORED, _DEFLATED = 0, 8
 
+_ODD_DIRECTORY = 4 * 1024 * 1024
+_ODD = (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError, KeyError)
+"""What Python's reader raises for an archive that it cannot read."""
+
 
 class Parts:
     """A file of ``size`` bytes that is read by ``fetch(start, stop)``, each block at most once."""
@@ -37,6 +44,10 @@ class Parts:
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move, from the beginning or the end."""
         self._position = offset + (self._size if whence == io.SEEK_END else 0)
+        return self._position
+
+    def tell(self) -> int:
+        """Return where reading goes on."""
         return self._position
 
     def read(self, size: int) -> bytes:
@@ -65,8 +76,68 @@ class Parts:
 
 
 def metadata(file: Parts | BinaryIO, filename: str) -> bytes:
-    """Return METADATA exactly as it is in a wheel. Raises ArchiveError if it is in none, or in none to be trusted."""
+    """Return METADATA exactly as it is in a wheel. Raises ArchiveError if there is none, or none that can be read.
+
+    What our own reader refuses is read as pip does, by Python's: the page promises the metadata of every wheel, and pip
+    gives up where the promise is not kept, and is to install from us what it installs from there.
+    """
     source = cast(BinaryIO, file)
+    try:
+        return _strictly(source, filename)
+    except ArchiveError:
+        try:
+            found = _as_pip_does(source, filename)
+        except _ODD:
+            found = None
+        if found is None:
+            raise
+        return found
+
+
+class _Bounded:
+    """A file of which nobody reads much at once, as Python's reader of zip archives wants it."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        self._source = source
+        self._size = size
+        self.tell = source.tell
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._source.tell(), io.SEEK_END: self._size}[whence]
+        if place < 0:
+            raise io.UnsupportedOperation("there is nothing before the beginning")
+        return self._source.seek(place)
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._size - self._source.tell())
+        size = left if size < 0 else min(size, left)
+        if size > _ODD_DIRECTORY:
+            raise zipfile.BadZipFile("its directory is too large")
+        return self._source.read(size)
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _as_pip_does(source: BinaryIO, filename: str) -> bytes | None:
+    """Return METADATA of the one folder that begins with the name of the project; None if there is none or two."""
+    project = canonicalize_name(filename.partition("-")[0])
+    with zipfile.ZipFile(cast(BinaryIO, _Bounded(source, source.seek(0, io.SEEK_END)))) as archive:
+        folders = {name.partition("/")[0] for name in archive.namelist()}
+        fitting = [
+            each for each in folders if each.endswith(".dist-info") and canonicalize_name(each).startswith(project)
+        ]
+        if len(fitting) != 1:
+            return None
+        member = archive.getinfo(f"{fitting[0]}/METADATA")
+        if member.compress_type not in (_STORED, _DEFLATED) or max(member.file_size, member.compress_size) > LARGEST:
+            return None
+        with archive.open(member) as opened:
+            return b"".join(iter(lambda: opened.read(_BLOCK), b""))
+
+
+def _strictly(source: BinaryIO, filename: str) -> bytes:
+    """Return METADATA of an archive of which all readers say the same. Raises ArchiveError."""
     directory = zip_records.directory(source, source.seek(0, io.SEEK_END))
     length = directory.stop - directory.start
     limits = Limits()

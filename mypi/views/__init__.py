@@ -3,7 +3,7 @@
 from pyramid.config import Configurator
 
 MODULES = (
-    *("edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json", "oidc"),
+    *("request", "edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json", "oidc"),
     *("pages", "home", "search", "project", "why", "looking", "inside", "feed", "people"),
 )
 

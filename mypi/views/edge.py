@@ -29,6 +29,7 @@ HEADERS = {
     ),
 }
 
+_DEFAULTS = tuple((name.lower(), (name, value)) for name, value in HEADERS.items())
 _PORT = re.compile(r":[0-9]*\Z")
 _LOOPBACK = re.compile(r"127\.|::1\Z")
 
@@ -50,13 +51,15 @@ def answers(handler: Handler, registry: Any) -> Handler:
     def handle(request: Request) -> Response:
         began = time.perf_counter()
         response = handler(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        present = {name.lower() for name, _ in response.headerlist}
+        response.headerlist.extend(pair for name, pair in _DEFAULTS if name not in present)
         if private:
             response.cache_control.private = True
             response.vary = (*(response.vary or ()), "Authorization", "Cookie")
         if request.scheme == "https":
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        if not access.isEnabledFor(logging.INFO):
+            return response
         access.info(
             "%s %s %s %s %s %.0f ms",
             request.remote_addr or "-",  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
@@ -95,21 +98,28 @@ def requests(handler: Handler, registry: Any) -> Handler:
 
 def _check_url(request: Request) -> None:
     """Refuse a path or query that is not UTF-8, holds control characters, or is read in two ways (threats 2, 5)."""
-    request.environ.setdefault("PATH_INFO", "")
+    path, query = request.environ.setdefault("PATH_INFO", ""), request.environ.get("QUERY_STRING", "")
     raw = request.environ.get("REQUEST_URI", "").partition("?")[0]
-    if {".", ".."}.intersection(request.environ["PATH_INFO"].split("/")) or "%2f" in raw.lower():
+    if {".", ".."}.intersection(path.split("/")) or "%2f" in raw.lower():
         raise HTTPBadRequest("The URL goes up or down by dots, or hides a slash; write the plain path")
-    for part in ("PATH_INFO", "QUERY_STRING"):
-        try:
-            text = request.environ.get(part, "").encode("latin-1").decode("utf-8")
-        except UnicodeError:
-            text = "\0"
-        if any(c < " " or c == "\x7f" for c in text):
-            raise HTTPBadRequest("The URL is not UTF-8 text, or holds control characters")
+    if not (_is_plain(path) and _is_plain(query)):
+        raise HTTPBadRequest("The URL is not UTF-8 text, or holds control characters")
+    if not query:
+        return
     try:
         request.GET  # noqa: B018 - parsed here, so that no view meets a query that cannot be
     except UnicodeDecodeError as exc:
         raise HTTPBadRequest("The query of the URL is not UTF-8 text") from exc
+
+
+def _is_plain(part: str) -> bool:
+    if part.isascii():
+        return part.isprintable()
+    try:
+        text = part.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return False
+    return not any(c < " " or c == "\x7f" for c in text)
 
 
 def _check_origin(request: Request) -> None:

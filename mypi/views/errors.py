@@ -22,7 +22,7 @@ from ..artifacts import ArtifactError
 from ..attestations import AttestationError
 from ..forms import FormError
 from ..metadata import MetadataError
-from ..model import Closed, Missing, Taken
+from ..model import Closed, Missing, Taken, Withdrawn
 from ..names import InvalidName, InvalidVersion
 from ..repository import Moved, Refused
 from ..resources import Legacy, Uploads
@@ -40,6 +40,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Unasked, 503),
     (Closed, 403),
     (Missing, 404),
+    (Withdrawn, 503),  # mirrors take 404 and 410 for a removal, and drop the good copy that they have
     (Unknown, 404),
     (Busy, 503),
     (UpstreamError, 502),  # never 404, at which installers look elsewhere
@@ -70,10 +71,12 @@ def refused(exc: Exception, request: Request) -> Response:
     code = status(exc)
     if code >= 500:
         # A seal was asked for, and another index is not ours to mend: one line each, and no sign of a fault.
-        level, cause = (logging.WARNING, None) if isinstance(exc, (Moved, UpstreamError)) else (logging.ERROR, exc)
+        known = isinstance(exc, (Moved, UpstreamError, Withdrawn))
+        level, cause = (logging.WARNING, None) if known else (logging.ERROR, exc)
         log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
         answer = _answer(request, code, _public(exc))
-        answer.headers["Retry-After"] = RETRY_AFTER
+        if not isinstance(exc, Withdrawn):  # that takes a person, and clients would wait for nothing
+            answer.headers["Retry-After"] = RETRY_AFTER
         return answer
     # A store's message names its keys, which are nobody's business.
     return _answer(request, code, _nothing(request) if isinstance(exc, NotFound) else str(exc))
@@ -171,7 +174,7 @@ def _nothing(request: Request) -> str:
 
 def _public(exc: Exception) -> str:
     """Say what a client may know of a failure: no path, no cause; of another index's, all that is known."""
-    if isinstance(exc, UpstreamError):
+    if isinstance(exc, (UpstreamError, Withdrawn)):
         return str(exc)
     if isinstance(exc, AccountError):
         return "The users of this index cannot be read now; tell its operator"

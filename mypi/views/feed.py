@@ -14,7 +14,7 @@ from pyramid.response import Response
 from ..overview import Upload
 from ..resources import Root
 from ..security import visible
-from . import links
+from . import links, offered
 from .rendered import respond
 
 SHOWN = 50
@@ -27,7 +27,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def feed(context: Root, request: Request) -> Response:
     """Tell what was uploaded last, of all that who asks may see."""
     address = links.address(request)
-    uploads = request.overview.recent(visible(request), SHOWN)
+    uploads = offered.uploads(request, request.overview.recent(visible(request), SHOWN))
     key = ("feed", address, hashlib.sha256(repr(uploads).encode("utf-8", "replace")).hexdigest())
     content_type = "application/atom+xml; charset=UTF-8"
     response = respond(request, key, content_type, lambda: written(address, uploads), vary=("Authorization", "Cookie"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ from ..upstream import Busy, Bytes, Upstream
 from .caching import is_known
 from .handing import Handed, handed
 from .links import Redirect
-from .offered import live_file, offered
+from .offered import live_file, offered, refuse_damaged
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
@@ -60,6 +61,7 @@ def file(context: FileResource, request: Request) -> Response:
 
 def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Response:
     """Send a file of an upstream, or its metadata; no client can name another address than the page does."""
+    until = time.monotonic() + upstream.timeout  # for the page and the first bytes together
     found = upstream.find(context.project, context.token, context.filename)
     if context.sidecar:
         if context.sidecar != ".metadata":
@@ -68,27 +70,27 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
         etag = hashlib.sha256(data).hexdigest()
         return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
     if upstream.redirects:
-        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(found))
+        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(context.project, found))
     head = _head(context.__name__, found.digest)
     if is_known(request, head):
         return head
     # HEAD does not begin to fetch what may be large, if its page says all that is asked for.
-    whole = upstream.open(context.project, found) if found.size is None else None
+    whole = upstream.open(context.project, found, until=until) if found.size is None else None
     size = whole.size if whole else found.size
     if whole and size is None:
         return _unmeasured(request, head, whole)
 
     def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
-        part = whole
-        if whole and (start, stop) != (0, size):
-            whole.pieces.close()
-            part = None
+        part = whole if (start, stop) == (0, size) else None
         if part is None and request.method == "HEAD":
             return []
-        part = part or upstream.open(context.project, found, start, stop)
+        part = part or upstream.open(context.project, found, start, stop, until=until)
         return handed(request, part.pieces, part.path) or part.pieces
 
-    return _respond(request, context.__name__, found.digest, size or 0, opened)
+    response = _respond(request, context.__name__, found.digest, size or 0, opened)
+    if whole and response.app_iter is not whole.pieces:  # a part of it, or one beyond its end
+        whole.pieces.close()
+    return response
 
 
 def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:
@@ -135,6 +137,7 @@ def _sidecar(context: FileResource, request: Request, project: Project, found: F
     etag = found.sidecars.get(context.sidecar)
     if etag is None:
         raise HTTPNotFound(f"{context.filename} was published without {context.sidecar}")
+    refuse_damaged(found, context.sidecar)
     data = beside(request, project, found, context.sidecar)
     return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
 
@@ -178,13 +181,15 @@ def _respond(
 
 
 def _head(name: str, etag: str) -> Response:
-    response = Response(content_type="application/octet-stream")
-    response.etag = etag
-    response.accept_ranges = "bytes"
-    response.headers["Cache-Control"] = f"max-age={FOREVER}, immutable"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
+    headers = [
+        ("Content-Type", "application/octet-stream"),
+        ("ETag", f'"{etag}"'),
+        ("Accept-Ranges", "bytes"),
+        ("Cache-Control", f"max-age={FOREVER}, immutable"),
+        ("Content-Disposition", f'attachment; filename="{name}"'),
+        ("Content-Security-Policy", "sandbox; default-src 'none'"),
+    ]
+    return Response(app_iter=(), headerlist=headers)
 
 
 def _range(request: Request, response: Response, size: int) -> tuple[int, int] | None:
@@ -194,7 +199,7 @@ def _range(request: Request, response: Response, size: int) -> tuple[int, int] |
     file: poetry asks for the last 10,000 bytes of wheels that are smaller (A6.5). WebOb's own reading gives 416 to the
     latter, the first of several ranges, and an exception for ``bytes=-``.
     """
-    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    wanted = _RANGE.fullmatch(request.environ.get("HTTP_RANGE", ""))
     if wanted is None or response not in request.if_range:
         return None
     first, last = wanted.groups()

@@ -12,13 +12,14 @@ from ..model import Names
 from ..overview import Overview
 from ..resources import Root
 from ..security import visible
-from . import links, paging
+from . import links, offered, paging
 from .common import common
 
 SHOWN = 90
 """Projects named on a page of the list."""
 
-RECENT = 8
+RECENT, LOOKED_THROUGH = 8, 50
+"""Uploads that are shown, and of how many newest ones: the policy may hide some."""
 
 
 def home(context: Root, request: Request) -> dict[str, Any] | Response:
@@ -34,7 +35,7 @@ def home(context: Root, request: Request) -> dict[str, Any] | Response:
     return {
         **common(request),
         "projects": paging.page(request, projects, SHOWN, anchor="projects"),
-        "recent": overview.recent(seen, RECENT),
+        "recent": offered.uploads(request, overview.recent(seen, LOOKED_THROUGH))[:RECENT],
         "counts": overview.counts(seen),
         "complete": overview.complete,
         "uploads": rights.somewhere("upload") != ("nobody",),

@@ -67,7 +67,7 @@ def inside(context: FilePage, request: Request) -> dict[str, Any] | Response:
 
 def _head(request: Request, project: Project, file: File) -> str | None:
     """Return the fields of a file's metadata, without the description, which the project's page renders."""
-    if file.metadata is None:
+    if not file.described:
         return None
     text = files.beside(request, project, file, ".metadata").decode("utf-8", "replace").replace("\r\n", "\n")
     head = text.partition("\n\n")[0]

@@ -13,7 +13,7 @@ from pyramid.response import Response
 from ..resources import Provenance
 from . import files, links
 from .caching import is_known
-from .offered import live_file, offered
+from .offered import live_file, offered, refuse_damaged
 
 FORMS = ("application/vnd.pypi.integrity.v1+json", "application/json")
 
@@ -29,6 +29,7 @@ def provenance(context: Provenance, request: Request) -> Response:
         raise HTTPNotFound(f"{context.filename} is of version {file.version}")
     if file.provenance is None:
         raise HTTPNotFound(f"{context.filename} was published without attestations")
+    refuse_damaged(file, ".provenance")
     away = links.to_canonical(request, slash=False)
     if away:
         return away

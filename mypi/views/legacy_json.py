@@ -59,13 +59,14 @@ def document(context: JsonDocument, request: Request) -> Response:
 def _held(context: JsonDocument, request: Request) -> Held[Project]:
     """Read a project of ours. An upstream's has no description here: it would take a file of it to tell.
 
-    Renovate and bandersnatch go on to the Simple API at a 404.
+    Renovate and bandersnatch go on to the Simple API at a 404. Raises HiddenByPolicy, NotFound, Unknown.
     """
     try:
         return offered(request, context.project)
     except NotFound as exc:
         if request.upstream is None or not request.upstream.theirs(context.project):
             raise
+        request.screen.check(context.project)
         sites = " or ".join(site.name for site in request.upstream.sites)
         raise Unknown(
             f"{context.project} is no project of this index, and the older JSON describes no other; if {sites} has it, "
@@ -84,7 +85,7 @@ def _release(project: Project, context: JsonDocument) -> Release:
 
 def _core(repository: Repository, project: Project, release: Release) -> CoreMetadata:
     """Read what a file of the release says about it: a wheel before an sdist, whose dependencies may be dynamic."""
-    described = [file for file in release.files if file.metadata]
+    described = [file for file in release.files if file.described]
     if not described:
         summary = project.releases.get(release.text) or None
         name = cast(NormalizedName, project.name)

@@ -35,7 +35,7 @@ def _ours(project: Project, file: File, up: str, base: str) -> dict[str, Any]:
         entry["requires-python"] = file.requires_python
     if file.signed:
         entry["gpg-sig"] = True
-    if file.provenance and base:
+    if file.attested and base:
         entry["provenance"] = links.provenance(base, project, file)
     return entry
 

@@ -14,7 +14,10 @@ _static = static_view("mypi:static", use_subpath=True)
 
 
 def health(context: Root, request: Request) -> Response:
-    """Say that the process answers."""
+    """Say that the process answers; who asks for JSON is told how its scrub stands, in counts."""
+    best = request.accept.acceptable_offers(["text/plain", "application/json"])[:1]
+    if [form for form, _ in best] == ["application/json"]:
+        return Response(json_body={"status": "ok", "scrub": request.registry["mypi.scrub"].mapping()})
     return Response("ok\n", content_type="text/plain")
 
 

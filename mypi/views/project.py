@@ -21,7 +21,7 @@ from ..security import Policy, visible
 from ..store import NotFound
 from . import links, paging, remote, shown, tags
 from .common import common
-from .offered import offered, refuse_release
+from .offered import dependents, offered, refuse_release
 
 FILES, VERSIONS, DEPENDENTS = 100, 50, 50
 """How many of each a page shows."""
@@ -69,7 +69,7 @@ def _page(request: Request, context: Any, found: Project, chosen: Release | None
     told = overview.release(found, chosen.text) if chosen else None
     seen = visible(request)
     place = context if isinstance(context, (ProjectPage, BareProject)) else context.__parent__
-    dependents = overview.dependents(found.name, seen)
+    needing = dependents(request, overview.dependents(found.name, seen))
     return {
         **common(request),
         "project": found,
@@ -81,7 +81,7 @@ def _page(request: Request, context: Any, found: Project, chosen: Release | None
         **_files(request, chosen.files if chosen else ()),
         "came": shown.summary_of(chosen.files) if chosen else None,
         "versions": paging.page(request, _rows(found), VERSIONS, name="versions", anchor="versions"),
-        "dependents": paging.page(request, dependents, DEPENDENTS, name="dependents", anchor="dependents"),
+        "dependents": paging.page(request, needing, DEPENDENTS, name="dependents", anchor="dependents"),
         "complete": overview.complete,
         "manages": policy.may(request, place, "manage"),
         "link": links.file,

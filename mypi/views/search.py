@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from pyramid.response import Response
 from ..overview import Overview, Summary
 from ..resources import Root
 from ..security import visible
-from . import links, paging, remote
+from . import links, offered, paging, remote
 from .common import common
 from .rendered import as_json
 
@@ -36,11 +37,13 @@ def search(context: Root, request: Request) -> Response:
     if not as_page:
         response = request.response
         response.headers["Content-Type"] = "application/json"
-        response.body = as_json({"words": words, "total": total, "results": [_result(each) for each in found]})
+        results = [_result(each) for each in offered.summaries(request, found)]
+        response.body = as_json({"words": words, "total": total, "results": results})
         return response
+    page = paging.page(request, found, SHOWN)
     values |= {
         "words": words,
-        "found": paging.page(request, found, SHOWN),
+        "found": replace(page, items=offered.summaries(request, page.items)),
         "total": total,
         "complete": overview.complete,
         "release": links.release,

@@ -67,15 +67,16 @@ def _relayed(name: str, request: Request) -> Response:
 
 
 def _respond(request: Request, tag: str, draw: Any, seen: str = "") -> Response:
-    form = negotiate(request.headers.get("Accept"), request.GET.get("format"))
+    wanted = request.GET.get("format") if request.query_string else None
+    form = negotiate(request.environ.get("HTTP_ACCEPT"), wanted)
     if form is None:
         raise HTTPNotAcceptable(f"None of the types asked for is served here; accept one of {', '.join(FORMS)}")
     away = links.to_canonical(request)
     if away:
         return away
     # Nothing but an absolute https address may stand in data-provenance (A4.10); JSON takes a relative one.
-    address = links.address(request)
-    secure = f"{address}/" if form != JSON and address.startswith("https:") else ""
+    address = "" if form == JSON else links.address(request)
+    secure = f"{address}/" if address.startswith("https:") else ""
     key = (request.path_info, tag, form, secure, seen)
     content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
     return respond(request, key, content_type, lambda: draw(form, links.up(request), secure), vary=("Accept",))

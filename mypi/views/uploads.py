@@ -166,7 +166,6 @@ def _signature(form: Form) -> bytes | None:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_request_method(read_form, "form", reify=True)
     config.add_view_predicate("upload_action", UploadAction)
     views: list[tuple[Callable[[Uploads, Request], Response], tuple[str, ...]]] = [
         (file_upload, ("file_upload",)),

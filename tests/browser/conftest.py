@@ -18,6 +18,7 @@ from mypi.model import Accounts, Project
 from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import NotFound
+from tests import upstreams
 from tests.browser import chromium, exhibits
 from tests.browser.chromium import Visitor
 from tests.system import processes
@@ -88,9 +89,14 @@ def _await_overview(server: processes.Server) -> None:
 
 @pytest.fixture(scope="module")
 def index(exhibits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """A running index that everyone may read and users may publish to."""
-    with _serving(exhibits_folder, tmp_path_factory.mktemp("index"), read="everyone", upload="users") as index:
-        yield index
+    """A running index that everyone may read and users may publish to, before another, of which a policy hides some."""
+    folder = tmp_path_factory.mktemp("index")
+    with upstreams.running(folder, tls=False) as upstream:
+        exhibits.elsewhere(upstream)
+        given = {name.replace(".", "__"): value for name, value in (upstream.settings() | exhibits.POLICY).items()}
+        with _serving(exhibits_folder, folder, read="everyone", upload="users", **given) as index:
+            exhibits.bring(index.url)
+            yield index
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urljoin
 
 from mypi.accounts.passwords import Hasher
 from mypi.model import Actor, Event, File, Project
 from mypi.repository import Repository, keys
 from mypi.settings import Settings
-from tests import builders
+from mypi.times import timestamp
+from tests import builders, upstreams
 from tests.repository.shorthand import submission
 
 DAY = 86400.0
@@ -96,6 +101,9 @@ HOSTILE = """\
 """
 
 
+POLICY = {"policy.min_age_days": "7", "policy.deny": "numeral<1 evil", "policy.prereleases": "hide"}
+
+
 @dataclass
 class Maker:
     """Writes into an empty index, at times of its own."""
@@ -136,6 +144,39 @@ def make(var: Path, *, tests: bool = True) -> None:
         _statuses(maker)
     finally:
         repository.close()
+
+
+def elsewhere(upstream: upstreams.Upstream) -> None:
+    """Give another index a project of many versions and platforms, some of which the policy hides."""
+    tags = ["cp312-cp312-macosx_14_0_arm64", "cp312-cp312-manylinux_2_28_x86_64", "cp312-cp312-win_amd64"]
+    versions = {
+        "0.8": 900,
+        "0.9": 800,
+        "1.0": 400,
+        "1.1": 300,
+        "1.2": 200,
+        "1.3": 90,
+        "2.0rc1": 40,
+        "2.0": 30,
+        "2.1": 2,
+    }
+    for version, days in versions.items():
+        said = {"uploaded": timestamp(datetime.now(timezone.utc) - timedelta(days=days)), "requires_python": ">=3.9"}
+        if version == "1.1":
+            said["yanked"] = "sums of an empty list are wrong, see https://numeral.example/advisories/2026/0001"
+        upstream.add("numeral", f"numeral-{version}.tar.gz", f"sdist {version}".encode() * 9000, **said)
+        for tag in tags:
+            upstream.add("numeral", f"numeral-{version}-{tag}.whl", f"{tag} {version}".encode() * 90_000, **said)
+
+
+def bring(url: str) -> None:
+    """Have an index keep the page of that project, and one file of it."""
+    asked = urllib.request.Request(f"{url}/simple/numeral/", headers={"Accept": upstreams.JSON})
+    with urllib.request.urlopen(asked) as answer:
+        files = json.load(answer)["files"]
+    (link,) = [file["url"] for file in files if file["filename"].endswith("2.0-cp312-cp312-win_amd64.whl")]
+    with urllib.request.urlopen(urljoin(f"{url}/simple/numeral/", link)) as answer:
+        answer.read()
 
 
 def _people(repository: Repository) -> None:

@@ -30,6 +30,7 @@ NAMES = {
     "upstream",
     "upstream list",
     "upstream warm",
+    "upstream check",
     "upstream empty",
 }
 

@@ -255,3 +255,36 @@ def test_what_is_known_and_damaged_can_be_lost(run, ini, index):
     assert run("upstream", "list").out == NOTHING
     assert run("upstream", "empty", "--all").code == 0
     assert list(index.outside.bytes()) == []
+
+
+# Are they indexes at all?
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (upstreams.page(b"{}"), 0, "right: pypi"),
+        (upstreams.page(b"<title>Simple index</title>", "text/html"), 0, "in HTML alone"),
+        (upstreams.page(b"<a href='/simple/six/'>Six</a>" + b" " * 200_000, "text/html"), 0, "in HTML alone"),
+        (upstreams.LOGIN, 1, "wrong: pypi.* it is no index: it answers text/html, and not with a list of projects"),
+        (upstreams.page(b"{}", "application/json"), 1, "it is no index: it answers application/json"),
+        (upstreams.redirect("https://login.example.com/"), 1, "login.example.com, which mypi does not ask"),
+        (upstreams.status(401), 1, "lets mypi not in"),
+        (upstreams.status(404), 0, "unsure: pypi.* right only if it lists no projects"),
+        (upstreams.status(500), 1, "it answers 500"),
+        (upstreams.reset, 1, "cannot be reached"),
+    ],
+)
+def test_an_index_is_asked_whether_it_is_one(fault, code, said, run, elsewhere):
+    elsewhere.faults["/simple/"] = fault
+    done = run("upstream", "check")
+    assert (done.code, done.err) == (code, "")
+    assert re.search(said, done.out)
+    assert elsewhere.url in done.out
+
+
+def test_without_another_index_there_is_nothing_to_check(run, ini):
+    ini.write_text(re.sub(r"(?m)^mypi\.upstream.*\n", "", ini.read_text()))
+    done = run("upstream", "check")
+    assert (done.code, done.out) == (1, "")
+    assert "mypi.upstream is not set" in done.err

@@ -1,8 +1,14 @@
-"""The application over each store, driven through WebTest."""
+"""The application over stores, driven through WebTest.
+
+That each store keeps the contract is proven in ``tests/backends``, and that the repository holds on each of them in
+``tests/repository``. So a test of the application runs in memory and on one of the others, which its name picks; all
+run on all with ``make stores``.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,9 +70,28 @@ class Index(TestApp):
         return path_of(f"/simple/{project}/", entry["url"])
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the stores that are not a test's turn."""
+    if os.environ.get("MYPI_STORES") == "all":
+        return
+    left_out = [item for item in items if isinstance(item, pytest.Function) and not _is_its_turn(item)]
+    gone = set(map(id, left_out))
+    items[:] = [item for item in items if id(item) not in gone]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_its_turn(item: pytest.Function) -> bool:
+    kind = item.callspec.params.get("store") if hasattr(item, "callspec") else None
+    if kind in (None, "memory") or Path(__file__).parent not in item.path.parents:
+        return True
+    others = sorted(stores.STORES.keys() - {"memory"})
+    drawn = hashlib.sha256(f"{item.path.name} {item.originalname}".encode()).digest()[0]
+    return bool(kind == others[drawn % len(others)])
+
+
 @pytest.fixture(params=sorted(stores.STORES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store of each kind."""
+    """An empty store, in memory and of another kind."""
     made = stores.make(request.param, tmp_path)
     yield made
     made.close()

@@ -155,7 +155,7 @@ def test_a_file_that_is_hidden_is_403_with_the_sentence_in_reason_and_body(upstr
 def test_a_name_that_is_denied_whole_is_403_everywhere_and_no_index_is_asked(upstream: Upstream, make: Any) -> None:
     """Not 404, at which uv goes on to another index, where that name may be somebody else's (E)."""
     index = make(**upstream.settings(), policy_deny="li*")
-    for path in ("/simple/lib/", "/lib/", file_path(upstream, "lib", "1.0"), "/project/lib/"):
+    for path in ("/simple/lib/", "/lib/", file_path(upstream, "lib", "1.0"), "/project/lib/", "/pypi/lib/json"):
         answer = index.get(path, headers={"Accept": PIP}, status=403)
         assert "lib is hidden: it is denied by mypi.policy.deny = li*. See " in answer.text
     assert upstream.requests == []
@@ -188,6 +188,12 @@ def test_a_licence_is_denied_when_a_file_is_asked_for_and_on_the_page_from_then_
     upstream.add("unsaid", *builders.sdist("unsaid", "1.0"))
     index.get(index.url("unsaid", "unsaid-1.0.tar.gz"))  # an sdist has no metadata to ask for
     assert [file["version"] for file in why(index, "copyleft")["hidden"]] == ["2.0"]
+
+
+def test_a_wheel_whose_metadata_nobody_can_read_has_no_licence_and_is_served(upstream: Upstream, make: Any) -> None:
+    upstream.add("odd", "odd-1.0-py3-none-any.whl", b"no zip")
+    index = make(**upstream.settings(), policy_licenses_denied="GPL-*")
+    assert index.get(file_path(upstream, "odd", "1.0")).body == b"no zip"
 
 
 def test_a_licence_is_known_after_a_restart_from_the_metadata_that_is_kept(upstream: Upstream, make: Any) -> None:
@@ -341,6 +347,34 @@ def test_why_needs_the_right_to_read_that_name(htpasswd: str, make: Any) -> None
     index.get("/+why/secret-lib", headers=basic("alice", "wonder"))
 
 
+def test_a_name_that_is_denied_whole_is_no_find_of_a_search_whatever_is_kept_of_it(
+    upstream: Upstream, make: Any
+) -> None:
+    index = make(**upstream.settings())
+    index.json("lib")
+    kept = index.repository.outside.get("pypi", "lib").value
+    denied = make(**upstream.settings(), policy_deny="lib")
+    denied.repository.outside.edit("pypi", "lib", lambda present: kept.revised(present.revision))
+    for path in ("/+search?q=lib", "/"):
+        assert "comes through here" not in denied.get(path, headers={"Accept": BROWSER}).text
+    assert "comes through here" in index.get("/+search?q=lib", headers={"Accept": BROWSER}).text
+    sentence = "lib is hidden: it is denied by mypi.policy.deny = lib"
+    assert sentence in denied.get("/project/lib/", headers={"Accept": BROWSER}, status=403).text
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("deny", ["lib", "lib>=0", "*"])
+def test_threat_28_a_name_of_theirs_stays_theirs_when_the_policy_hides_it(
+    deny: str, upstream: Upstream, make: Any
+) -> None:
+    index = make(**upstream.settings(), policy_deny=deny, policy_allow="other" if deny == "*" else "")
+    answer = index.publish(*builders.sdist("lib", "9.0"), status=403)
+    assert "pypi has a project lib" in answer.text
+    register = {":action": "submit", "name": "lib", "version": "9.0", "metadata_version": "2.1"}
+    assert "pypi has a project lib" in index.post("/", register, status=403).text
+    index.get("/simple/lib/", status=403 if deny != "lib>=0" else 200)
+
+
 # Ours.
 
 
@@ -394,6 +428,26 @@ def test_a_denied_name_of_ours_is_403_and_the_others_are_as_they_were(ours: Any)
     index.repository.publish(submission(*builders.sdist("evil", "1.0")), Actor("tester", "test"))
     assert "evil is hidden: it is denied by mypi.policy.deny = *" in index.get("/simple/evil/", status=403).text
     assert "evil" in index.get("/simple/").text
+
+
+def test_lists_over_all_projects_name_no_version_of_ours_that_is_hidden(ours: Any) -> None:
+    index = ours(policy_deny="lib==2.0 evil user==2.0")
+    actor = Actor("tester", "test")
+    for name, version in (("evil", "1.0"), ("user", "1.0"), ("user", "2.0"), ("gone", "1.0")):
+        made = builders.wheel(name, version, requires=["lib"])
+        index.repository.publish(submission(*made), actor)
+    for path in ("/", "/+feed", "/+search?q=lib", "/project/lib/"):
+        page = index.get(path, headers={"Accept": BROWSER}).text
+        for hidden in ("project/lib/2.0/", "project/evil/1.0/", "project/user/2.0/"):
+            assert hidden not in page, path
+    assert "user</a>" not in index.get("/project/lib/", headers={"Accept": BROWSER}).text
+    assert "project/lib/1.2/" in index.get("/", headers={"Accept": BROWSER}).text
+    results = index.get("/+search?q=lib", headers={"Accept": "application/json"}).json["results"]
+    assert [(each["name"], each["version"]) for each in results] == [("lib", "1.0")]
+    results = index.get("/+search?q=evil", headers={"Accept": "application/json"}).json["results"]
+    assert [(each["name"], each["version"]) for each in results] == [("evil", None)]
+    shown = index.get("/+search?q=evil", headers={"Accept": BROWSER}).text
+    assert "no files" in shown
 
 
 def test_a_release_of_ours_without_files_is_hidden_by_its_version(ours: Any) -> None:

@@ -10,11 +10,13 @@ from pyramid.testing import DummyRequest
 
 from mypi.application import application
 from mypi.backends.memory import MemoryStore
+from mypi.model import Actor
 from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import Unavailable
 from mypi.upstream import Away, Upstream
 from tests import upstreams
+from tests.builders import wheel
 from tests.functional.conftest import Index
 from tests.upstreams import Upstream as Scripted
 
@@ -59,7 +61,7 @@ def test_it_is_made_as_the_settings_say_and_closed_with_the_repository(scripted:
     assert (upstream.theirs("six"), upstream.theirs("acme-six")) == (True, False)
     assert upstream.page("six").page.files[0].filename == "six-1.0-py3-none-any.whl"
     repository.close()
-    with pytest.raises((Away, RuntimeError)):
+    with pytest.raises(Away, match="is being stopped"):
         upstream.page("other")
     assert threading.active_count() <= before + 1  # the connection's thread of the scripted upstream may end later
     assert scripted.count("/simple/other/") == 0
@@ -82,4 +84,20 @@ def test_threat_28_a_store_that_fails_makes_no_name_theirs(scripted: Scripted):
     index.get("/simple/other/", status=503)
     assert len(scripted.requests) == asked
     store.failing = False
+    index.repository.close()
+
+
+def test_threat_28_a_name_that_becomes_ours_between_page_and_file_is_ours_at_once(scripted: Scripted):
+    index = Index.over(MemoryStore(), **scripted.settings())
+    path = index.url("six", "six-1.0-py3-none-any.whl")
+    index.get(path)
+    index.repository.take_over("six", "six", "ours now", Actor("tester", "test"))
+    asked = len(scripted.requests)
+    for each in (path, f"{path}.metadata"):
+        for method in (index.get, index.head):
+            method(each, status=404)
+    assert index.json("six")["files"] == []
+    assert len(scripted.requests) == asked
+    index.publish(*wheel("six", "2.0"))
+    assert [file["filename"] for file in index.json("six")["files"]] == [wheel("six", "2.0")[0]]
     index.repository.close()

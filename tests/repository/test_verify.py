@@ -233,7 +233,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_verified(store: Store, fil
         (finding,) = problems(repository)
         assert finding.subject == key
         assert finding.problem
-        assert finding.problem.endswith("bad sector")
+        assert finding.problem == "could not be read now: bad sector"
+        assert finding.kind == "unread"
 
 
 def test_a_file_that_ends_early_while_it_is_read_is_named(filled: Repository, monkeypatch) -> None:
@@ -248,7 +249,8 @@ def test_a_file_that_ends_early_while_it_is_read_is_named(filled: Repository, mo
     monkeypatch.setattr(filled._files, "open", short)
     found = problems(filled)
     assert len(found) == 3
-    assert all(finding.problem and "cannot be read: ended 3 bytes early" in finding.problem for finding in found)
+    assert all(finding.kind == "unread" for finding in found)
+    assert all(finding.problem and "could not be read now: ended 3 bytes early" in finding.problem for finding in found)
 
 
 def test_the_store_of_somebody_else_is_not_verified(store: Store, repository: Repository) -> None:

@@ -20,8 +20,13 @@ def health(app) -> str:
     return Request.blank("/+health").get_response(app).text
 
 
-def test_main_makes_the_application_of_an_ini_file():
-    assert health(main({"__file__": "x.ini"}, **OPEN)) == "ok\n"
+def test_main_makes_the_application_of_an_ini_file_and_starts_its_scrub(monkeypatch):
+    monkeypatch.delenv("MYPI_SCRUB_RATE")
+    app = main({"__file__": "x.ini"}, **OPEN)
+    assert health(app) == "ok\n"
+    assert app.registry["mypi.scrub"].state.state == "waiting"
+    app.registry["mypi.repository"].close()
+    assert app.registry["mypi.scrub"].state.state == "off"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def test_a_term_covers_pre_releases_like_any_version() -> None:
         ({"allow": "a*", "deny": "abc"}, "does nothing"),
         ({"allow": "numpy", "deny": "numpy<2"}, "does nothing"),
         ({"allow": "acme-*", "deny": "b*"}, "does nothing"),
+        ({"deny": "*"}, "hides everything"),
+        ({"deny": "evil **"}, "name in mypi.policy.allow"),
         ({"min_age_days": "-1"}, "not a whole number"),
         ({"min_age_days": "99999"}, "hides everything"),
         ({"licenses_denied": "AGLP-3.0"}, "no SPDX identifier"),

@@ -51,7 +51,7 @@ def second(authority: Authority, tmp_path: Path) -> Iterator[Upstream]:
 class Node:
     """The pages as one node has them. ``now`` is its clock's."""
 
-    def __init__(self, store: Store, *given: Upstream, seconds: float = 600, timeout: float = 5) -> None:
+    def __init__(self, store: Store, *given: Upstream, seconds: float = 600, timeout: float = 30) -> None:
         self.now = 1_000_000.0
         self.outside = Outside(store, store, settings())
         self.client = Client(Way(timeout=timeout, private_addresses=True, ca=given[0].ca))
@@ -94,7 +94,7 @@ def node(make: Making) -> Node:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -183,6 +183,15 @@ def test_fifty_who_wait_cause_one_fetch(node, upstream):
     assert upstream.count(SIX) == 1
 
 
+def test_who_comes_while_a_page_is_fetched_joins(node, upstream):
+    gate = upstream.faults[SIX] = upstreams.Gate()
+    first, second = (node.pages._fetch(node.sites[0], "six") for _ in range(2))
+    assert first is second
+    gate.open()
+    assert first.result(30).page
+    assert upstream.count(SIX) == 1
+
+
 @pytest.mark.parametrize("fault", [upstreams.status(500), upstreams.status(429), upstreams.status(403)])
 def test_an_index_that_fails_is_away_and_an_older_page_is_served_stale(node, upstream, fault):
     upstream.faults["*"] = fault
@@ -208,6 +217,46 @@ def test_garbage_replaces_no_page(node, upstream, fault):
     upstream.faults[SIX] = fault
     node.now += 601
     assert (node.get().stale, node.names()) == (True, [WHEEL])
+
+
+def html(body: bytes, *, chunked: bool = False) -> upstreams.Fault:
+    """Send a page without saying how long it is, or in chunks of which the last is missing, and hang up."""
+
+    def send(exchange: upstreams.Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Type", "text/html")
+        exchange.send_header("Transfer-Encoding" if chunked else "Connection", "chunked" if chunked else "close")
+        exchange.end_headers()
+        exchange.wfile.write(b"%x\r\n%s\r\n" % (len(body), body) if chunked else body)
+        exchange.close_connection = True
+
+    return send
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_page_that_breaks_off_hides_no_file(node, upstream, chunked):
+    upstream.add("six", "six-1.0.tar.gz", b"sdist")
+    whole = upstream.page("six", upstreams.HTML)[1]
+    cut = whole[: whole.index(b"<br>")]
+    for broken in (cut, cut[:-3], whole.replace(b"</html>", b"")):
+        upstream.faults[SIX] = html(broken, chunked=chunked)
+        with pytest.raises(Away, match=r"broke|reached"):
+            node.get()
+    del upstream.faults[SIX]
+    node.get()
+    upstream.faults[SIX] = html(cut, chunked=chunked)
+    node.now += 601
+    assert (node.get().stale, len(node.names())) == (True, 2)
+
+
+def test_an_index_that_never_closes_its_html_is_taken_at_its_word(node, upstream):
+    anchor = b'<a href="/files/%s#sha256=%s">x</a>' % (WHEEL.encode(), b"a" * 64)
+    for fault in (upstreams.page(b"<html>" + anchor, "text/html"), html(anchor), html(b"<HTML>" + anchor + b"</HTML>")):
+        upstream.faults[SIX] = fault
+        assert (node.get().stale, node.names()) == (False, [WHEEL])
+        node.now += 601
+    upstream.faults[SIX] = upstreams.page(b"<html>" + anchor + b"<a href='/files/six-2.0.tar", "text/html")
+    assert node.get().stale, "nobody ends a page within a tag"
 
 
 def test_an_index_that_is_down_is_not_asked_again_and_again(node, upstream):
@@ -238,22 +287,22 @@ def test_an_index_that_is_slow_keeps_nobody_waiting_who_can_have_an_older_page(m
     gate = upstream.faults[SIX] = upstreams.Gate()
     upstream.add("six", "six-2.0.tar.gz", b"two")
     assert node.get().stale
-    began = time.monotonic()
-    assert node.get().stale
-    assert time.monotonic() - began < 0.1, "the second waits for nothing"
+    monkeypatch.setattr(pages_module, "PATIENCE", 3600.0)
+    monkeypatch.setattr(node.pages, "_timeout", 3600.0)
+    assert node.get().stale, "the second waits for nothing"
     gate.open()
     until(lambda: not node.get().stale)
     assert (len(node.names()), upstream.count(SIX)) == (2, 2)
 
 
 def test_an_index_that_stalls_holds_up_one_thread_and_no_more(make, upstream):
-    node = make(timeout=0.3)
+    node = make(timeout=2)
     upstream.add("seven", "seven-1.0.tar.gz", b"7")
     upstream.faults[SIX] = upstreams.stall
     began = time.monotonic()
     with pytest.raises(Away):
         node.get()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     gate = upstream.faults[SIX] = upstreams.Gate()
     until(lambda: not node.pages._fetches)
     with ThreadPoolExecutor() as clients:
@@ -267,7 +316,7 @@ def test_an_index_that_stalls_holds_up_one_thread_and_no_more(make, upstream):
 
 
 def test_an_index_that_answers_others_is_not_away_for_one_slow_page(make, upstream):
-    node = make(timeout=0.5)
+    node = make(timeout=2)
     upstream.add("seven", "seven-1.0.tar.gz", b"7")
     upstream.faults[SIX] = upstreams.stall
     with ThreadPoolExecutor() as clients:
@@ -282,7 +331,7 @@ def test_an_index_that_answers_others_is_not_away_for_one_slow_page(make, upstre
 def test_an_answer_comes_in_time_even_if_the_fetch_goes_on(make, upstream, monkeypatch):
     node = make(timeout=0.3)
     going_on = threading.Event()
-    monkeypatch.setattr(node.pages, "_asked", lambda site, name: going_on.wait(10))
+    monkeypatch.setattr(node.pages, "_asked", lambda site, name: going_on.wait(30))
     with pytest.raises(Away, match="did not answer in time"):
         node.get()
     going_on.set()
@@ -384,7 +433,7 @@ def test_a_document_that_is_damaged_is_read_anew(make, upstream, damage):
     assert json.loads(store.read("upstream/pypi/six.json")[0])["name"] == "six"
 
 
-@pytest.mark.parametrize("kind", sorted(stores.STORES))
+@pytest.mark.parametrize("kind", ["memory", "filesystem"])
 def test_a_page_survives_a_restart_and_is_shared_by_nodes(kind, make, upstream, tmp_path):
     store = stores.make(kind, tmp_path)
     try:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -49,7 +50,7 @@ def keys_of(index: Index) -> list[str]:
     return [entry.key for entry in index.repository.outside.bytes()]
 
 
-def until(test: Callable[[], object], seconds: float = 10) -> None:
+def until(test: Callable[[], object], seconds: float = 30) -> None:
     """Wait until something holds: a fetch goes on after its last reader has all bytes."""
     end = time.monotonic() + seconds
     while not test():
@@ -57,10 +58,46 @@ def until(test: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def fetched(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    """What a client over the network gets; raises IncompleteRead where that is not whole."""
+def fetched(port: int, path: str, begun: Callable[[], None] | None = None) -> tuple[int, dict[str, str], bytes]:
+    """What a client over the network gets; raises IncompleteRead where that is not whole.
+
+    ``begun`` is called when the answer has begun, before its body is read.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", path)
         answer = connection.getresponse()
+        if begun:
+            begun()
         return answer.status, dict(answer.headers), answer.read()
+
+
+class Halves:
+    """A fault that sends half of a file, then a byte now and then, and the rest when the test says.
+
+    It says how much there is if it is ``announced``.
+    ``sent`` is how many bytes come before the connection ends, None for all.
+    """
+
+    def __init__(self, content: bytes, *, announced: bool = True, sent: int | None = None) -> None:
+        self._content = content
+        self._announced = announced
+        self._sent = len(content) if sent is None else sent
+        self._rest = threading.Event()
+
+    def __call__(self, exchange: upstreams.Exchange) -> None:
+        exchange.send_response(200)
+        if self._announced:
+            exchange.send_header("Content-Length", str(len(self._content)))
+        else:
+            exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        at, upto = 0, len(self._content) // 2
+        while at < upto:
+            exchange.wfile.write(self._content[at:upto])
+            at, upto = upto, self._sent if self._rest.wait(0.1) else min(upto + 1, self._sent)
+        exchange.close_connection = True
+
+    def rest(self) -> None:
+        """Let the rest come."""
+        self._rest.set()

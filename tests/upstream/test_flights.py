@@ -6,7 +6,9 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,6 +16,7 @@ from mypi.model.remote import RemoteFile
 from mypi.upstream import flights
 from mypi.upstream.errors import Away, Busy, Garbage
 from mypi.upstream.flights import Crowd, Flight
+from tests.upstream.support import until
 
 CONTENT = bytes(range(256)) * 2048
 
@@ -44,7 +47,7 @@ def test_any_number_of_readers_read_any_part_while_it_comes(piece):
         made.fill((CONTENT[at : at + piece] for at in range(0, len(CONTENT), piece)), 10**9)
         made.land()
         for (start, stop), each in asked:
-            assert each.result(10) == CONTENT[start:stop]
+            assert each.result(30) == CONTENT[start:stop]
     assert read(made) == CONTENT
     made.close()
     assert made.read(0, None) is None
@@ -151,74 +154,87 @@ def test_an_empty_file_is_one():
     made.close()
 
 
-def test_who_waits_for_nothing_is_told_so_and_too_many_may_not(monkeypatch):
-    monkeypatch.setattr(flights, "QUIET", 0.3)
-    monkeypatch.setattr(flights, "CROWDED", 0.1)
+def test_who_waited_for_the_page_already_waits_less_for_the_file(monkeypatch):
+    monkeypatch.setattr(flights, "QUIET", 0.1)
+    made = flight(patience=3600)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() + 0.2)
+    with pytest.raises(Away, match="nothing of"):
+        made.lead(time.monotonic() - 5)
+    made.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Nobody waits at all before he needs a seat."""
+    monkeypatch.setattr(flights, "QUIET", 0.0)
+    monkeypatch.setattr(flights, "CROWDED", -1.0)
+
+
+def test_who_waits_for_nothing_is_told_so(hasty):
+    crowd = Crowd(1)
+    silent = flight(crowd=crowd, patience=0.05)
+    with pytest.raises(Away, match=r"nothing of a-1\.zip came within 0\.05 seconds"):
+        silent.lead()
+    assert crowd.grace == 0.0, "the seat is free again"
+    silent.close()
+
+
+def test_too_many_may_not_wait(hasty):
     crowd = Crowd(2)
-    silent = [flight(crowd=crowd, patience=1.5) for _ in range(5)]
-    outcomes: list[tuple[type[BaseException], float]] = []
-
-    def wait(made: Flight) -> None:
-        began = time.monotonic()
-        try:
-            made.lead()
-        except (Away, Busy) as exc:
-            outcomes.append((type(exc), time.monotonic() - began))
-
-    with ThreadPoolExecutor(5) as clients:
-        list(clients.map(wait, silent[:4]))
-        assert sorted(kind.__name__ for kind, _ in outcomes) == ["Away", "Away", "Busy", "Busy"]
-        assert all(took < 1 for kind, took in outcomes if kind is Busy)
-        assert crowd.grace == 0.3
-        # Who finds all seats taken waits even less.
-        seated = [clients.submit(wait, each) for each in silent[:2]]
-        while crowd.grace != 0.1:
-            time.sleep(0.01)
-        outcomes.clear()
-        wait(silent[4])
-        assert outcomes[0][0] is Busy
-        assert outcomes[0][1] < 0.3
-        for each in seated:
-            each.result()
-    for each in silent:
-        each.close()
+    silent = flight(crowd=crowd, patience=30)
+    with crowd.seat("a"):
+        assert crowd.grace == 0.0
+        with crowd.seat("b"):
+            # Who finds all seats taken waits even less.
+            assert crowd.grace == -1.0
+            with pytest.raises(Busy, match=r"a-1\.zip is slow to come"):
+                silent.lead()
+        assert crowd.grace == 0.0
+    silent.close()
 
 
 def test_news_keeps_a_reader_waiting_without_a_seat(monkeypatch):
-    monkeypatch.setattr(flights, "QUIET", 0.5)
+    monkeypatch.setattr(flights, "QUIET", 30.0)
     made = flight(crowd=Crowd(0))
 
     def pieces():
-        for at in range(0, len(CONTENT), 65536):
-            time.sleep(0.1)
-            yield CONTENT[at : at + 65536]
-        made.land()
+        # Each comes when the reader waits for it; the first two are not enough for him to go on.
+        for at in range(0, len(CONTENT), 30_000):
+            until(lambda: made._news._waiters or at > 90_000)  # noqa: B023 - at once
+            yield CONTENT[at : at + 30_000]
 
     with ThreadPoolExecutor(1) as clients:
         asked = clients.submit(read, made)
         made.fill(pieces(), 10**9)
         made.land()
-        assert asked.result(5) == CONTENT
+        assert asked.result(30) == CONTENT
     made.close()
 
 
-def test_news_that_comes_late_gives_the_seat_back(monkeypatch):
-    monkeypatch.setattr(flights, "QUIET", 0.05)
-    crowd = Crowd(1)
+class Told(Crowd):
+    """Seats, of which the first one to sit down has his news at once."""
+
+    def __init__(self, seats: int, news: Callable[[], None]) -> None:
+        super().__init__(seats)
+        self._tell = news
+
+    @contextmanager
+    def seat(self, what: str) -> Iterator[None]:
+        with super().seat(what):
+            self._tell()
+            yield
+
+
+def test_news_that_comes_late_gives_the_seat_back(hasty):
+    crowd = Told(1, lambda: made.fill([CONTENT], 10**9))
     made = flight(crowd=crowd)
-
-    def pieces():
-        for at in range(0, len(CONTENT), 262_144):
-            time.sleep(0.3)
-            yield CONTENT[at : at + 262_144]
-
-    with ThreadPoolExecutor(1) as clients:
-        asked = clients.submit(read, made)
-        made.fill(pieces(), 10**9)
-        made.land()
-        assert asked.result(5) == CONTENT
+    wanted = made.read(0, None)
+    assert wanted
+    assert next(wanted) == CONTENT[: 256 * 1024]
+    assert crowd.grace == 0.0
+    wanted.close()
     made.close()
-    assert crowd.grace == 0.05
 
 
 @pytest.mark.parametrize("error", [Away("away"), Garbage("wrong"), OSError("disk"), KeyboardInterrupt()])

@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
-import time
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -20,7 +19,7 @@ from mypi.testing import FaultyStore, Point
 from mypi.upstream import Upstream
 from tests import stores, upstreams
 from tests.builders import metadata, sdist, wheel, zip_of
-from tests.upstream.support import CONTENT, NAME, PROJECT, address, indexed, kept, until
+from tests.upstream.support import CONTENT, NAME, PROJECT, Halves, address, indexed, kept, until
 
 OWN = metadata()
 BULKY, BULK = wheel(version="3.0", files={"acme_lib/data.bin": os.urandom(2_000_000)})
@@ -88,10 +87,23 @@ def test_fifty_who_want_it_are_one_search(index, upstream):
     with concurrent.futures.ThreadPoolExecutor(50) as clients:
         asked = [clients.submit(index.get, of()) for _ in range(50)]
         gate.wait_for()
-        time.sleep(0.5)
         gate.open()
         assert {each.result().body for each in asked} == {OWN}
     assert len(paths(upstream)) == 1
+
+
+def test_who_comes_while_it_is_looked_for_gets_what_is_found(upstream, store):
+    settings = Settings.load({f"mypi.{key}": said for key, said in upstream.settings(storage="memory").items()}, {})
+    repository = Repository(store, store, settings)
+    with contextlib.closing(repository):
+        found = Upstream.of(settings, repository)
+        (site,) = found.sites
+        served = found.page(PROJECT)
+        file = served.page.file(NAME)
+        search = found._metadata._searches[site.name, NAME, file.digest] = concurrent.futures.Future()
+        search.set_result(b"what the first one finds")
+        assert found._metadata.get(site, served.cached, file) == b"what the first one finds"
+    assert paths(upstream) == []
 
 
 def test_what_somebody_kept_a_moment_ago_is_not_looked_for_again(upstream, store):
@@ -145,6 +157,32 @@ def test_without_ranges_the_wheel_is_fetched_and_kept(index, upstream):
     until(lambda: kept(index) == {NAME: len(CONTENT), f"{NAME}.metadata": len(OWN)})
     assert index.get(address()).body == CONTENT
     assert [bool(asked) for asked in ranges(upstream)] == [True, False]
+
+
+def test_a_wheel_that_has_to_come_whole_keeps_nobody_waiting_longer_than_clients_do(upstream, store):
+    upstream.add(PROJECT, BULKY, BULK)
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2"}) as index:
+        answer = index.get(of(BULKY, BULK), status=503)
+        assert "has to come whole" in answer.text
+        assert answer.headers["Retry-After"] == "10"
+        halves.rest()
+        until(lambda: BULKY in kept(index))
+        assert index.get(of(BULKY, BULK)).body == BULK_METADATA
+
+
+def test_where_nothing_is_kept_one_waits_for_the_whole_and_others_come_again(upstream, store):
+    upstream.add(PROJECT, BULKY, BULK)
+    halves = upstream.faults[f"/files/{BULKY}"] = Halves(BULK)
+    with indexed(upstream, store, **{"upstream.timeout": "2", "upstream.limit": "0"}) as index:
+        with concurrent.futures.ThreadPoolExecutor(2) as clients:
+            asked = [clients.submit(index.get, of(BULKY, BULK), status="*") for _ in range(2)]
+            done, _ = concurrent.futures.wait(asked, 30, concurrent.futures.FIRST_COMPLETED)
+            assert "is being looked for" in done.pop().result().text
+            halves.rest()
+            answers = {each.result().status_int: each.result() for each in asked}
+        assert answers[200].body == BULK_METADATA
+        assert 503 in answers
 
 
 def test_metadata_without_a_digest_is_taken_from_the_upstream(index, upstream):
@@ -286,6 +324,47 @@ def lzma() -> bytes:
     return target.getvalue()
 
 
+def commented() -> bytes:
+    target = BytesIO(STORED)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.comment = b"made by PKZIP"
+        member = zipfile.ZipInfo("acme_lib/\u00e9.py")
+        member.comment = b"a comment"
+        archive.writestr(member, b"")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_duplicate(),
+        commented(),
+        b"#!/bin/sh\n" + STORED,
+        STORED + b"\n",
+        patched(STORED, b"PK\x05\x06", 8, (60000).to_bytes(2, "little") * 2),
+        zip_of({"acme-lib-1.0.dist-info/METADATA": OWN, "acme_lib/__init__.py": b""}),
+    ],
+    ids=["duplicate", "comments", "prefix", "suffix", "count", "hyphen"],
+)
+def test_A6_1_the_metadata_of_an_odd_wheel_is_what_pip_reads_in_it(content, index, upstream):
+    """The page promises it, and pip gives up at a 404 or 502 for what was promised."""
+    upstream.add(PROJECT, NAME, content)
+    assert index.get(of(content=content)).body == OWN
+    index.repository.outside.edit("pypi", PROJECT, lambda known: replace(known, kept={}))
+    upstream.ranges = False
+    assert index.get(of(content=content)).body == OWN
+
+
+def test_an_upstream_that_forbids_parts_or_metadata_sends_the_whole(index, upstream):
+    upstream.add(PROJECT, NAME, CONTENT, said={"core-metadata": True})
+    usual = upstreams.Exchange.usual
+    upstream.faults[f"/files/{NAME}.metadata"] = upstreams.status(403)
+    upstream.faults[f"/files/{NAME}"] = lambda exchange: (
+        exchange.answer(403, {}, b"") if exchange.headers.get("Range") else usual(exchange)
+    )
+    assert index.get(of()).body == OWN
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -295,15 +374,16 @@ def lzma() -> bytes:
         zip_of({"other-1.0.dist-info/METADATA": OWN}),
         zip_of({"-.dist-info/METADATA": OWN}),
         zip_of({"a/acme_lib-1.0.dist-info/METADATA": OWN}),
-        with_duplicate(),
+        zip_of({"acme_lib-1.0.dist-info/METADATA": OWN, "acme_lib-2.0.dist-info/METADATA": OWN}),
         lzma(),
         deflated(b"x" * 9 * 2**20),
         patched(deflated(b"x" * 9000), b"PK\x01\x02", 24, (100).to_bytes(4, "little")),
         patched(STORED, OWN, 0, b"?"),
         patched(STORED, b"PK\x03\x04", 30, b"b"),
-        patched(STORED, b"PK\x05\x06", 8, (60000).to_bytes(2, "little") * 2),
+        patched(STORED, b"PK\x05\x06", 12, (2**31).to_bytes(4, "little")),
         patched(STORED, b"PK\x01\x02", 42, (10**6).to_bytes(4, "little")),
         STORED[:-30],
+        bytes(2**23) + b"PK\x05\x06" + bytes(8) + (2**23).to_bytes(4, "little") + bytes(6),
     ],
 )
 def test_a_wheel_that_is_none_or_lies_is_garbage(content, index, upstream):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
@@ -87,34 +86,80 @@ def test_a_small_file_that_breaks_off_is_fetched_again(upstream, store):
     assert upstream.count(f"/files/{NAME}") == 2
 
 
-def test_a_stop_tells_whoever_waits(upstream, store, monkeypatch):
-    monkeypatch.setattr(files, "FETCHES", 1)
-    gate = upstreams.Gate()
-    upstream.faults[f"/files/{LARGE}"] = gate
-    heard: list[BaseException] = []
-
-    def wait(found, file) -> None:
-        try:
-            found.open(PROJECT, file).pieces.close()
-        except Away as exc:
-            heard.append(exc)
-
-    with opened(upstream, store) as found:
+def test_a_stop_breaks_off_what_is_under_way_and_lets_nothing_begin(upstream, store):
+    gate = upstream.faults[f"/files/{LARGE}"] = upstreams.Gate()
+    with opened(upstream, store) as found, ThreadPoolExecutor(2) as threads:
         page = found.page(PROJECT).page
-        waiting = [threading.Thread(target=wait, args=(found, page.file(name))) for name in (LARGE, NAME)]
-        for each in waiting:
-            each.start()
-            time.sleep(0.3)
+        waiting = threads.submit(found.open, PROJECT, page.file(LARGE))
         gate.wait_for()
-        ending = threading.Thread(target=found.files.close)
-        ending.start()
-        time.sleep(0.2)
+        ending = threads.submit(found.files.close)
+        until(found.files._closing.is_set)
         gate.open()
-        for each in (ending, *waiting):
-            each.join(10)
-        assert ["being stopped" in str(exc) for exc in heard] == [True, True]
+        with pytest.raises(Away, match="being stopped"):
+            waiting.result(30)
+        ending.result(30)
         with pytest.raises(Away, match="being stopped"):
             found.open(PROJECT, page.file(NAME))
+
+
+def test_a_stop_tells_those_whose_turn_has_not_come(upstream, store):
+    with opened(upstream, store) as found, ThreadPoolExecutor(1) as threads:
+        file = found.page(PROJECT).page.file(NAME)
+        # All who could fetch are busy, until they are told that nothing that waits is theirs any more.
+        pool = found.files._workers = ThreadPoolExecutor(1)
+
+        def busy() -> None:
+            until(lambda: pool._shutdown)
+            with pool._shutdown_lock:
+                pass  # what waits has been cancelled
+
+        pool.submit(busy)
+        waiting = threads.submit(found.open, PROJECT, file)
+        until(lambda: found.files._flights)
+        found.files.close()
+        with pytest.raises(Away, match="being stopped"):
+            waiting.result(30)
+    assert upstream.count(f"/files/{NAME}") == 0
+
+
+def test_who_knows_an_older_document_finds_what_was_kept_meanwhile(upstream, store):
+    with opened(upstream, store) as found:
+        (site,) = found.sites
+        before = found.page(PROJECT)
+        file = before.page.file(NAME)
+        with contextlib.closing(found.open(PROJECT, file).pieces) as pieces:
+            assert b"".join(pieces) == CONTENT
+        until(lambda: found.kept(PROJECT).cached.kept)
+        with contextlib.closing(found.files.open(site, before.cached, file).pieces) as pieces:
+            assert b"".join(pieces) == CONTENT
+    assert upstream.count(f"/files/{NAME}") == 1
+
+
+def test_who_finds_a_fetch_that_ends_before_he_reads_gets_what_it_kept(upstream, store, monkeypatch):
+    with opened(upstream, store) as found:
+        file = found.page(PROJECT).page.file(NAME)
+        usual = found.files._flight
+
+        def late(*given):
+            flight = usual(*given)
+            until(lambda: flight is None or flight._over)
+            return flight
+
+        monkeypatch.setattr(found.files, "_flight", late)
+        with contextlib.closing(found.open(PROJECT, file).pieces) as pieces:
+            assert b"".join(pieces) == CONTENT
+    assert upstream.count(f"/files/{NAME}") == 1
+
+
+def test_who_comes_while_a_file_is_fetched_joins(upstream, store):
+    gate = upstream.faults[f"/files/{NAME}"] = upstreams.Gate()
+    with opened(upstream, store) as found:
+        (site,) = found.sites
+        served = found.page(PROJECT)
+        first, second = (found.files._flight(site, served.cached, served.page.file(NAME)) for _ in range(2))
+        assert first is second
+        gate.open()
+    assert upstream.count(f"/files/{NAME}") == 1
 
 
 def test_a_trickle_ends(upstream, store, monkeypatch):

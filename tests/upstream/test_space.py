@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -14,7 +15,7 @@ from mypi.settings import Settings
 from mypi.store import Unavailable
 from mypi.testing import FaultyStore, Point, RecordingStore, WrappedStore
 from mypi.upstream.shelf import Shelf
-from mypi.upstream.space import DAY, Cleared, Space
+from mypi.upstream.space import DAY, IDLE, Cleared, Space
 from tests import stores
 from tests.repository.shorthand import publish
 
@@ -26,7 +27,7 @@ def opened(store) -> Repository:
     return Repository(store, store, Settings.load({"mypi.storage": "memory"}, {}))
 
 
-@pytest.fixture(params=sorted(stores.STORES))
+@pytest.fixture(params=["memory", "filesystem"])
 def store(request, tmp_path):
     made = stores.make(request.param, tmp_path)
     with contextlib.closing(made):
@@ -69,7 +70,7 @@ class Node:
         return sum(entry.size for entry in self.outside.bytes())
 
 
-def test_the_least_recently_used_go_first_on_each_store(store):
+def test_the_least_recently_used_go_first(store):
     node = Node(store, 1000)
     for day, name in enumerate("abcd"):
         node.keep(name, 220, day=day)
@@ -262,3 +263,18 @@ def test_a_name_whose_document_was_lost_has_orphans_only(memory):
     assert node.names == []
     node.now = time.time() + 2 * DAY
     assert node.space.sweep() == Cleared(0, 1, 50)
+
+
+def test_pages_that_nobody_wants_go_after_a_season(memory):
+    node = Node(memory, None)
+    node.keep("held", 10)
+    for name, fetched in (("held", 0), ("old", MONDAY - IDLE - 1), ("new", MONDAY - IDLE + 1)):
+        node.outside.edit(SITE.name, name, lambda present, at=fetched: replace(present, fetched=at))
+    node.now = time.time() + IDLE + 60
+    node.outside.edit(SITE.name, "new", lambda present: replace(present, fetched=node.now - 5))
+    assert node.space.sweep(dry_run=True) == Cleared(pages=1)
+    assert node.space.sweep() == Cleared(pages=1)
+    assert {name for _, name in node.outside.names()} == {"held", "new"}
+    node.now = time.time()
+    node.outside.edit(SITE.name, "new", lambda present: replace(present, fetched=0))
+    assert node.space.sweep() == Cleared(), "it was written a moment ago, whatever it says"

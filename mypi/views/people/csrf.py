@@ -22,7 +22,6 @@ from zope.interface import implementer
 
 from ... import cookies
 from .. import errors
-from . import typed
 
 __all__ = ["COOKIE", "FIELD", "HEADER", "check", "get_csrf_token"]
 
@@ -99,5 +98,4 @@ def includeme(config: Configurator) -> None:
     config.set_csrf_storage_policy(Tokens())
     # Where a request comes from is told of every change, by ``edge``.
     config.set_default_csrf_options(require_csrf=True, token=None, header=HEADER, check_origin=False, callback=lift)
-    config.add_request_method(typed.read, "typed", reify=True)
     config.add_exception_view(stale, context=BadCSRFToken)
