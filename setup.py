@@ -16,6 +16,7 @@ REQUIRES = [
     # Reads pylock.toml.
     "packaging>=26.1",
     "plaster-pastedeploy>=1.0",
+    "prometheus-client>=0.22",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
     "readme-renderer[md]>=46.0",

@@ -3,7 +3,6 @@
 A store holds *files*, which are written once under fresh keys, and *documents*, which are small and replaced by
 compare-and-swap. It never learns what a project or a request is. ``mypi.testing.StoreContract`` proves each sentence
 of this module on any implementation.
-
 A key is one or more segments joined by ``/``. No key is a folder of another: where ``a/b`` is stored, ``a/b/c`` is not.
 """
 
@@ -206,8 +205,7 @@ class Store(ABC):
         """Store the bytes of ``source``, from where it stands, as a new file under a key that was never used.
 
         When this returns the file is durable. ``source`` must give exactly ``size`` bytes, else Truncated and nothing
-        is stored; an error of its own comes through as it is. Adding to a key that exists is undefined. Raises Full,
-        Sealed, Unavailable.
+        is stored; its own errors come through. Adding to a key that exists is undefined. Raises Full, Sealed, Unavailable.
         """
         self._add(_checked(key), source, size)
 
@@ -244,6 +242,9 @@ class Store(ABC):
     def spool(self) -> IO[bytes]:
         """Return a nameless or self-removing file for bytes on their way in, where ``add`` takes it cheaply."""
         return tempfile.TemporaryFile()
+
+    def probe(self) -> None:
+        """Raise what a write would raise now, as far as that is known without one."""
 
     def check(self, *, catalogue: bool = True) -> None:
         """Prove at start-up that the store can keep the contract. Raises StoreError with what to do.

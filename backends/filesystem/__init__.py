@@ -130,6 +130,10 @@ class FilesystemStore(Store):
         """
         return self._disk.spool("(spool)")
 
+    def probe(self) -> None:
+        """Raise Sealed after a failed sync."""
+        self._disk.refuse_if_sealed("(probe)")
+
     def check(self, *, catalogue: bool = True) -> None:
         """Make the store's folders; refuse what cannot keep the contract, such as a network file system."""
         prove(self._disk)

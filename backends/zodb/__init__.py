@@ -195,6 +195,12 @@ class ZodbStore(Store):
         """
         return self._blobs.spool("(spool)")
 
+    def probe(self) -> None:
+        """Raise Sealed after a failed write, and Unavailable where the database is only read."""
+        self._refuse_if_reading("(probe)")
+        self._blobs.refuse_if_sealed("(probe)")
+        self._database.refuse_if_sealed("(probe)")
+
     def check(self, *, catalogue: bool = True) -> None:
         """Make the place of this index in the database; refuse what is somebody else's."""
         self._blobs.prepare()

@@ -22,7 +22,7 @@ MARK = "# Written by mypi nginx-config"
 
 TOLD = (
     *("ETag", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Strict-Transport-Security"),
-    "Vary",
+    *("Vary", "X-Request-ID"),
 )
 """What mypi says of a file besides the headers that nginx takes over from a redirect by itself."""
 
@@ -184,6 +184,7 @@ def _headers(behind: Behind, sends: str, packing: str | None) -> list[str]:
     """Return the lines that say which headers mypi gets."""
     told = {"Connection": '""', "Host": "$http_host"}
     told |= {name.title(): FORWARDED[name] for name in FORWARDED if name in {*NEEDED, *behind.believed}}
+    told["X-Request-ID"] = "$request_id"
     told["X-Sendfile-Type"] = sends
     if packing:
         told["Accept-Encoding"] = f"${packing}_packing"

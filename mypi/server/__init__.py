@@ -75,7 +75,14 @@ def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
     _warn_of_files(app, adj)
     for name in ("waitress.queue", "mypi.server.crowd"):
         quieten(name)
-    return Service(app, adj, bound)
+    return Service(app, adj, bound, _stopping(app))
+
+
+def _stopping(app: Any) -> Callable[[], None]:
+    """Return what the application wants called when the server is to stop."""
+    registry = getattr(app, "registry", None)
+    told: Callable[[], None] | None = registry.get("mypi.stopping") if isinstance(registry, Mapping) else None
+    return told or (lambda: None)
 
 
 def _warn_of_users(app: Any, rules: Rules) -> None:

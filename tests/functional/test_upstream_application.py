@@ -67,6 +67,20 @@ def test_it_is_made_as_the_settings_say_and_closed_with_the_repository(scripted:
     assert scripted.count("/simple/other/") == 0
 
 
+def test_metrics_count_requests_to_each_index_by_their_outcome(scripted: Scripted):
+    index = Index.over(MemoryStore(), manage="everyone", **scripted.settings("our-own"))
+    index.get("/simple/six/", status=200)
+    index.get("/simple/other/", status=404)
+    scripted.faults["/simple/bent/"] = upstreams.redirect("https://elsewhere.example/")
+    index.get("/simple/bent/", status=502)
+    scripted.down()
+    index.get("/simple/third/", status=502)
+    shown = index.get("/+metrics").text
+    for outcome in ("ok", "absent", "garbage", "away"):
+        assert f'mypi_upstream_requests_total{{outcome="{outcome}",site="our-own"}} 1.0' in shown
+    index.repository.close()
+
+
 def test_threat_28_a_store_that_fails_makes_no_name_theirs(scripted: Scripted):
     class Failing(MemoryStore):
         failing = False
