@@ -205,7 +205,7 @@ class Store(ABC):
         """Store the bytes of ``source``, from where it stands, as a new file under a key that was never used.
 
         When this returns the file is durable. ``source`` must give exactly ``size`` bytes, else Truncated and nothing
-        is stored; its own errors come through. Adding to a key that exists is undefined. Raises Full, Sealed, Unavailable.
+        is stored; errors of its own come through. A key that exists: undefined. Raises Full, Sealed, Unavailable.
         """
         self._add(_checked(key), source, size)
 
