@@ -60,6 +60,7 @@ TEST = [
     "pip>=23.2",
     "playwright>=1.55",
     "pypi-simple>=1.8",
+    "pyruvate>=1.6",
     "pytest>=8.3",
     "pytest-cov>=6.0",
     "pytest-timeout>=2.3",

@@ -75,6 +75,7 @@ def application(
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
     config.registry["mypi.remote_user"] = settings.remote_user
+    config.registry["mypi.accel"] = bool(settings.accel)
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.registry["mypi.screen"] = screen = Screen(settings.policy)
     config.registry["mypi.upstream"] = upstream = Upstream.of(settings, repository, screen)

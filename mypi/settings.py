@@ -29,24 +29,6 @@ GROUP = "mypi.backends"
 """The entry point group in which a distribution names its backends."""
 
 
-def rule_names(value: str) -> tuple[str, ...]:
-    """Read names of rules, or ``pypi`` for all of them.
-
-    >>> rule_names("linux-tags")
-    ('linux-tags',)
-    """
-    return rules.expand(options.words(value))
-
-
-def optional_size(value: str) -> int | None:
-    """Read a number of bytes, or nothing.
-
-    >>> optional_size("") is None, optional_size("1 MiB")
-    (True, 1048576)
-    """
-    return options.size(value) if value else None
-
-
 SHARED = ("pypi", "testpypi", "sigstore")
 """Audiences that others ask for, to whom builds hand such tokens every day."""
 
@@ -107,8 +89,15 @@ TABLE: tuple[Option, ...] = (
         "A file of more users and their bcrypt passwords, as htpasswd -B writes it.",
     ),
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
+    Option(
+        "accel",
+        options.web_server,
+        "",
+        "Who sends the bytes of files once mypi has found that they may be sent: nginx, which mypi nginx-config "
+        "configures for it. Empty: mypi.",
+    ),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
-    Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
+    Option("refuse", rules.rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
     Option(
         "attesters",
         attesters,
@@ -147,7 +136,7 @@ TABLE: tuple[Option, ...] = (
     ),
     Option(
         "scrub.rate",
-        optional_size,
+        options.optional_size,
         "",
         "How many bytes a second each process of the server reads and compares with their digests, all day; 0: none. "
         "Empty: 1 MiB, and none from a store where each read costs money, such as s3.",
@@ -168,6 +157,11 @@ class StoreSettings:
     backend: type[Store]
     values: Mapping[str, Any]
     around: Callable[[Store], Store] | None = None
+
+    @property
+    def local(self) -> str | None:
+        """The folder of this host where the store keeps files as they are, or None."""
+        return self.backend.local(**self.values)
 
     def open(self, *, catalogue: bool = True, reading: bool = False) -> Store:
         """Open the store and prove that it keeps its contract, as a ``catalogue`` or for files only.
@@ -200,6 +194,7 @@ class Settings:
     private: tuple[str, ...]
     policy: Policies
     upload_limit: int
+    accel: str
     unpacked_limit: int
     refuse: tuple[str, ...]
     attesters: tuple[Attester, ...]
@@ -247,6 +242,8 @@ class Settings:
     def _check(self) -> None:
         """Refuse settings that contradict each other."""
         self.rights.check()
+        if self.accel and self.storage.local is None:
+            raise SettingError("mypi.accel = nginx: a web server can send only files of its own host; storage has none")
         if self.attesters and importlib.util.find_spec("pypi_attestations") is None:
             raise SettingError(
                 "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "

@@ -40,6 +40,11 @@ class FilesystemStore(Store):
         store.read_only = store._disk.take_no_writes()
         return store
 
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder, in which an object's path is its key."""
+        return str(values["path"])
+
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         path = self._disk.name(key)
         if unless is not None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any
 
 from persistent.mapping import PersistentMapping
@@ -71,6 +72,11 @@ class ZodbStore(Store):
             )
         self._blobs = Blobs(layout, kept=not self._database.shared)
         self.spool_folder = None if self.read_only else self._blobs.spool_folder
+
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder of blobs of a database of this host; that of another one is a cache, from which they go."""
+        return str(Path(values["path"], "blobs")) if values["path"] else None
 
     @classmethod
     def for_reading(cls, **values: Any) -> Store:

@@ -7,6 +7,7 @@ that nothing is written twice in the `.ini`. All keys may be absent; an applicat
 - `mypi.upload_paths`, set of str: where uploads are posted, without prefix and trailing slash: `{"", "/simple"}`.
 - `mypi.upload_protected`, bool: whether an upload needs credentials.
 - `mypi.remote_user`, bool: whether it wants to be told who asks, as `REMOTE_USER`.
+- `mypi.accel`, bool: whether it wants the proxy to send files.
 - `mypi.refused`, callable with a status: called for each request that the server answers itself, before its body.
 - `mypi.stopping`, callable without arguments: called when the server is told to stop, perhaps in a signal handler.
 - `mypi.spool_folder`, str or None: a folder on the store's file system, where large bodies are kept meanwhile.
