@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from pyramid.testing import DummyRequest
 
 from mypi.application import application
 from mypi.backends.memory import MemoryStore
@@ -15,6 +14,7 @@ from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import Unavailable
 from mypi.upstream import Away, Upstream
+from mypi.views.request import Request
 from tests import upstreams
 from tests.builders import wheel
 from tests.functional.conftest import Index
@@ -27,13 +27,9 @@ def settings(given: dict[str, str]) -> Settings:
 
 def upstream_of(given: Settings, repository: Repository) -> Upstream | None:
     """Return what views get as ``request.upstream``."""
-    request = DummyRequest()
+    request = Request.blank("/")
     request.registry = application(given, repository).registry
-    from pyramid.request import apply_request_extensions
-
-    apply_request_extensions(request)
-    found: Upstream | None = request.upstream
-    return found
+    return request.upstream
 
 
 @pytest.fixture
