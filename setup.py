@@ -16,6 +16,7 @@ REQUIRES = [
     # Reads pylock.toml.
     "packaging>=26.1",
     "plaster-pastedeploy>=1.0",
+    "prometheus-client>=0.22",
     "pyramid>=2.1",
     "pyramid_jinja2>=2.10",
     "readme-renderer[md]>=46.0",
@@ -60,6 +61,7 @@ TEST = [
     "pip>=23.2",
     "playwright>=1.55",
     "pypi-simple>=1.8",
+    "pyruvate>=1.6",
     "pytest>=8.3",
     "pytest-cov>=6.0",
     "pytest-timeout>=2.3",

@@ -11,8 +11,10 @@ from pyramid.router import Router
 
 from . import attestations
 from .accounts import AccountError, Htpasswd, Ldap, Source, StoreUsers, Users, advice
+from .metrics import Metrics
 from .options import SettingError
 from .overview import Overview
+from .readiness import Readiness
 from .repository import Repository
 from .resources import Root, Traverser
 from .rights import EVERYONE, NOBODY
@@ -34,17 +36,20 @@ def from_ini(ini: dict[str, str]) -> Router:
     What is wrong with the settings, the store or the users ends the process with one sentence that says what to do.
     """
     try:
-        settings = Settings.load(ini, os.environ)
-        app = application(settings, Repository.open(settings), ini)
+        settings, metrics = Settings.load(ini, os.environ), Metrics()
+        app = application(settings, Repository.open(settings.watched(metrics.around)), ini, metrics)
     except (SettingError, StoreError, AccountError) as exc:
         raise SystemExit(f"mypi: {exc}") from exc
     app.registry["mypi.scrub"].start()
     return app
 
 
-def application(settings: Settings, repository: Repository, ini: dict[str, Any] | None = None) -> Router:
+def application(
+    settings: Settings, repository: Repository, ini: dict[str, Any] | None = None, metrics: Metrics | None = None
+) -> Router:
     """Make the WSGI application over an open repository. Raises AccountError, SettingError.
 
+    ``metrics`` are those that its stores are counted in, if they are; no two applications share them.
     What the server must know of it stands in its registry, see ``mypi.server.options``.
     """
     attestations.prepare(settings.attesters)
@@ -70,15 +75,48 @@ def application(settings: Settings, repository: Repository, ini: dict[str, Any] 
     config.registry["mypi.upload_protected"] = EVERYONE not in settings.rights.somewhere("upload")
     config.registry["mypi.upload_paths"] = frozenset({"", "/simple", "/legacy", "/+upload"})
     config.registry["mypi.remote_user"] = settings.remote_user
+    config.registry["mypi.accel"] = bool(settings.accel)
     config.registry["mypi.spool_folder"] = repository.spool_folder
     config.registry["mypi.screen"] = screen = Screen(settings.policy)
-    config.registry["mypi.upstream"] = Upstream.of(settings, repository, screen)
+    config.registry["mypi.upstream"] = upstream = Upstream.of(settings, repository, screen)
     config.registry["mypi.overview"] = Overview(repository)
-    config.registry["mypi.scrub"] = Scrub.of(settings, repository)
+    config.registry["mypi.scrub"] = scrub = Scrub.of(settings, repository)
+    _watch(config.registry, metrics or Metrics(), repository, upstream, scrub)
     config.add_traverser(Traverser)
     config.include("pyramid_jinja2")
     config.include("mypi.views")
     return config.make_wsgi_app()
+
+
+def _watch(registry: Any, metrics: Metrics, repository: Repository, upstream: Upstream | None, scrub: Scrub) -> None:
+    """Have the application looked at, and what its parts count shown."""
+    readiness = Readiness(repository)
+    registry["mypi.metrics"] = metrics
+    registry["mypi.refused"] = metrics.turned_away
+    registry["mypi.readiness"] = readiness
+    registry["mypi.stopping"] = readiness.stop
+
+    def lookups() -> dict[tuple[str, ...], float]:
+        caches = {"documents": repository.catalogue.counts(), "pages": registry["mypi.pages"].counts}
+        return {(cache, how): count for cache, counts in caches.items() for how, count in counts.items()}
+
+    metrics.counts("mypi_cache_lookups", "Looks into a cache, by what came of them.", ("cache", "outcome"), lookups)
+    metrics.gauge(
+        "mypi_store_readable", "Whether the stores can be read (1) or not (0).", lambda: readiness.state().reads
+    )
+    metrics.gauge(
+        "mypi_store_writable", "Whether files can be published (1) or not (0).", lambda: readiness.state().writes
+    )
+    metrics.gauge("mypi_scrub_damaged", "Objects that are not as they should be.", lambda: scrub.state.damaged)
+    metrics.gauge(
+        "mypi_scrub_reading", "Whether the scrub reads (1) or not (0).", lambda: scrub.state.state == "reading"
+    )
+    metrics.counts("mypi_scrub_rounds", "Rounds over all files.", (), lambda: {(): scrub.state.rounds})
+    if upstream is not None:
+        client = upstream.client
+        metrics.counts(
+            "mypi_upstream_requests", "Requests to other indexes.", ("site", "outcome"), lambda: client.fetches
+        )
 
 
 def _exchange(settings: Settings, repository: Repository) -> Exchange | None:

@@ -192,3 +192,23 @@ def size(value: str) -> int:
     if not found or found[2].upper() not in _UNITS:
         raise ValueError("not a size; write a number and a unit, such as 500 MiB")
     return int(found[1]) * _UNITS[found[2].upper()]
+
+
+def optional_size(value: str) -> int | None:
+    """Read a number of bytes, or nothing.
+
+    >>> optional_size("") is None, optional_size("1 MiB")
+    (True, 1048576)
+    """
+    return size(value) if value else None
+
+
+def web_server(value: str) -> str:
+    """Take the name of a web server that can be told which file to send, or nothing.
+
+    >>> web_server("nginx")
+    'nginx'
+    """
+    if value not in ("", "nginx"):
+        raise ValueError("not known here; write nginx or leave it empty")
+    return value

@@ -17,7 +17,7 @@ from . import names
 from .model import SIDECARS
 from .places import ProjectResource, ReleaseFile, ReleaseResource, Resource
 from .repository import Repository
-from .rights import OWNERS, USERS, Rights
+from .rights import MONITOR, OWNERS, USERS, Rights
 from .security import acl
 
 
@@ -49,7 +49,9 @@ class Root(Uploads):
         """Let in who may see or publish anything at all: each project then has the last word."""
         upload = [USERS if who == OWNERS else who for who in self.rights.somewhere("upload")]
         manage = [who for who in self.rights.index["manage"] if who != OWNERS]
-        return acl("read", self.rights.somewhere("read")) + acl("upload", upload) + acl("manage", manage)
+        allowed = {"read": self.rights.somewhere("read"), "upload": upload, "manage": manage}
+        allowed[MONITOR] = self.rights.index[MONITOR]
+        return [entry for permission, who in allowed.items() for entry in acl(permission, who)]
 
     def __getitem__(self, name: str) -> Resource:
         if name in _FIXED:

@@ -19,6 +19,9 @@ from .options import SettingError, words
 PERMISSIONS = ("read", "upload", "manage")
 """Seeing pages and downloading; publishing; yanking, removing, restoring, setting the status (on the index: users)."""
 
+MONITOR = "monitor"
+"""Seeing the numbers of the whole index (setting ``mypi.metrics``); there is none on a project."""
+
 EVERYONE, USERS, OWNERS, NOBODY = "everyone", "users", "owners", "nobody"
 
 _NAMED = re.compile(r"(?:user|group):[^\s:][^\s]*\Z")
@@ -50,6 +53,27 @@ def readers(value: str) -> tuple[str, ...]:
     if OWNERS in found:
         raise ValueError("owners may publish and manage; who may read is named as users, user:NAME or group:NAME")
     return found
+
+
+def principals_or_nothing(value: str) -> tuple[str, ...]:
+    """Read principals, of whom ``owners`` are none, or nothing.
+
+    >>> principals_or_nothing("")
+    ()
+    """
+    found = principals(value) if value else ()
+    if OWNERS in found:
+        raise ValueError("owners are those of a project; who may do this is named as users, user:NAME or group:NAME")
+    return found
+
+
+def monitors(named: tuple[str, ...], managers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return who sees the numbers of the index: those who are named, else its managers, which no owner is.
+
+    >>> monitors((), ("group:admins", "owners")), monitors((), ("owners",))
+    (('group:admins',), ('nobody',))
+    """
+    return named or tuple(who for who in managers if who != OWNERS) or (NOBODY,)
 
 
 def pattern(value: str) -> str:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import InvalidRequirement, Requirement
 
+from mypi import options
 from mypi.artifacts import Artifact
 from mypi.names import Filename
 
@@ -240,3 +241,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "legacy-wheel-names": Rule("A wheel whose name is not the normalized one (C22).", _wheel_names),
     }
 )
+
+
+def rule_names(value: str) -> tuple[str, ...]:
+    """Read names of rules, or ``pypi`` for all of them.
+
+    >>> rule_names("linux-tags")
+    ('linux-tags',)
+    """
+    return expand(options.words(value))

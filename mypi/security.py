@@ -67,12 +67,12 @@ class Identity:
     def allows(self, permission: str, project: str | None) -> bool:
         """Tell whether the limits let a permission be used, on a project or, for None, on the index.
 
-        Managing the index is for those without limits; who may read or publish some projects gets to the door.
+        Managing the index, or reading its numbers, needs all projects; to read or publish, some open the door.
         """
-        if permission not in self.permissions:
+        if ("read" if permission == rights.MONITOR else permission) not in self.permissions:
             return False
         if project is None:
-            return permission != "manage" or "*" in self.projects
+            return permission not in ("manage", rights.MONITOR) or "*" in self.projects
         return rights.matches(self.projects, project)
 
 

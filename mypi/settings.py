@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,30 +21,12 @@ from .directory import Directory
 from .options import Option, SettingError
 from .policies import Policies
 from .publishers import Publisher, publishers
-from .rights import Rights, principals, readers
+from .rights import Rights, monitors, principals, principals_or_nothing, readers
 from .store import Store
 from .upstreams import Upstreams
 
 GROUP = "mypi.backends"
 """The entry point group in which a distribution names its backends."""
-
-
-def rule_names(value: str) -> tuple[str, ...]:
-    """Read names of rules, or ``pypi`` for all of them.
-
-    >>> rule_names("linux-tags")
-    ('linux-tags',)
-    """
-    return rules.expand(options.words(value))
-
-
-def optional_size(value: str) -> int | None:
-    """Read a number of bytes, or nothing.
-
-    >>> optional_size("") is None, optional_size("1 MiB")
-    (True, 1048576)
-    """
-    return options.size(value) if value else None
 
 
 SHARED = ("pypi", "testpypi", "sigstore")
@@ -74,6 +57,13 @@ TABLE: tuple[Option, ...] = (
         "Who may yank, remove and restore files and set a project's status; on the index: make users and groups.",
     ),
     Option(
+        "metrics",
+        principals_or_nothing,
+        "",
+        "Who may see the numbers of /+metrics, with a password, or with a token that may read; empty: who may manage "
+        "the index.",
+    ),
+    Option(
         "https_only",
         options.boolean,
         "false",
@@ -99,8 +89,15 @@ TABLE: tuple[Option, ...] = (
         "A file of more users and their bcrypt passwords, as htpasswd -B writes it.",
     ),
     Option("upload_limit", options.size, "1 GiB", "The largest file that may be uploaded."),
+    Option(
+        "accel",
+        options.web_server,
+        "",
+        "Who sends the bytes of files once mypi has found that they may be sent: nginx, which mypi nginx-config "
+        "configures for it. Empty: mypi.",
+    ),
     Option("unpacked_limit", options.size, "16 GiB", "The most that an uploaded archive may hold when unpacked."),
-    Option("refuse", rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
+    Option("refuse", rules.rule_names, "", "The stricter rules of PyPI that uploads must keep, by name; pypi for all."),
     Option(
         "attesters",
         attesters,
@@ -139,7 +136,7 @@ TABLE: tuple[Option, ...] = (
     ),
     Option(
         "scrub.rate",
-        optional_size,
+        options.optional_size,
         "",
         "How many bytes a second each process of the server reads and compares with their digests, all day; 0: none. "
         "Empty: 1 MiB, and none from a store where each read costs money, such as s3.",
@@ -155,10 +152,16 @@ TABLE: tuple[Option, ...] = (
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """A backend and the values of its options."""
+    """A backend and the values of its options; ``around`` puts another store around the one that is opened."""
 
     backend: type[Store]
     values: Mapping[str, Any]
+    around: Callable[[Store], Store] | None = None
+
+    @property
+    def local(self) -> str | None:
+        """The folder of this host where the store keeps files as they are, or None."""
+        return self.backend.local(**self.values)
 
     def open(self, *, catalogue: bool = True, reading: bool = False) -> Store:
         """Open the store and prove that it keeps its contract, as a ``catalogue`` or for files only.
@@ -172,7 +175,7 @@ class StoreSettings:
         except BaseException:
             store.close()
             raise
-        return store
+        return self.around(store) if self.around else store
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ class Settings:
     private: tuple[str, ...]
     policy: Policies
     upload_limit: int
+    accel: str
     unpacked_limit: int
     refuse: tuple[str, ...]
     attesters: tuple[Attester, ...]
@@ -222,6 +226,7 @@ class Settings:
         values["scrub_rate"] = values.pop("scrub.rate")
         values["audience"] = values["audience"] or urlsplit(values["public_url"] or "").netloc
         index = {permission: values.pop(permission) for permission in rights.PERMISSIONS}
+        index[rights.MONITOR] = monitors(values.pop("metrics"), index["manage"])
         values["ldap"] = directory.read(given, environ)
         values["upstream"], values["private"] = upstreams.read(given, environ)
         values["policy"] = policies.read(given, environ)
@@ -229,9 +234,16 @@ class Settings:
         settings._check()
         return settings
 
+    def watched(self, around: Callable[[str, Store], Store]) -> Settings:
+        """Return these settings with something around each store that they open; it is told the role of each."""
+        catalogue = self.catalogue and replace(self.catalogue, around=partial(around, "catalogue"))
+        return replace(self, storage=replace(self.storage, around=partial(around, "storage")), catalogue=catalogue)
+
     def _check(self) -> None:
         """Refuse settings that contradict each other."""
         self.rights.check()
+        if self.accel and self.storage.local is None:
+            raise SettingError("mypi.accel = nginx: a web server can send only files of its own host; storage has none")
         if self.attesters and importlib.util.find_spec("pypi_attestations") is None:
             raise SettingError(
                 "mypi.attesters is set, but signatures are verified by pypi-attestations, which is not installed; run "

@@ -3,7 +3,6 @@
 A store holds *files*, which are written once under fresh keys, and *documents*, which are small and replaced by
 compare-and-swap. It never learns what a project or a request is. ``mypi.testing.StoreContract`` proves each sentence
 of this module on any implementation.
-
 A key is one or more segments joined by ``/``. No key is a folder of another: where ``a/b`` is stored, ``a/b/c`` is not.
 """
 
@@ -154,8 +153,8 @@ class Reader:
 class Store(ABC):
     """A place for files and documents. Methods may be called from any thread.
 
-    A backend implements the five methods that begin with an underscore and receives only well-formed keys; it wraps
-    every error of its driver in a StoreError, with the cause.
+    A backend implements the five methods that begin with _ and receives only well-formed keys; it wraps each error of
+    its driver in a StoreError, with the cause.
     """
 
     options: ClassVar[tuple[Option, ...]] = ()
@@ -184,6 +183,11 @@ class Store(ABC):
         """
         return cls(**values)
 
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder in which every ``path`` of a reader lies, by the options' values; None: there is none."""
+        return None
+
     def open(self, key: str, start: int = 0, stop: int | None = None, *, unless: Tag | None = None) -> Reader:
         """Open an object, or its bytes from ``start`` to before ``stop``; a range beyond the end is cut to it.
 
@@ -201,8 +205,7 @@ class Store(ABC):
         """Store the bytes of ``source``, from where it stands, as a new file under a key that was never used.
 
         When this returns the file is durable. ``source`` must give exactly ``size`` bytes, else Truncated and nothing
-        is stored; an error of its own comes through as it is. Adding to a key that exists is undefined. Raises Full,
-        Sealed, Unavailable.
+        is stored; errors of its own come through. A key that exists: undefined. Raises Full, Sealed, Unavailable.
         """
         self._add(_checked(key), source, size)
 
@@ -222,8 +225,7 @@ class Store(ABC):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Yield the objects below ``prefix``, a folder that ends in ``/`` (or all), in no promised order.
 
-        An object that is there from before the first entry until after the last is listed once. Memory does not grow
-        with the listing. Raises Unavailable.
+        What is there all the while is listed once. Memory does not grow with the listing. Raises Unavailable.
         """
         if prefix and not (prefix.endswith("/") and is_key(prefix[:-1])):
             raise InvalidKey(prefix)
@@ -240,6 +242,9 @@ class Store(ABC):
     def spool(self) -> IO[bytes]:
         """Return a nameless or self-removing file for bytes on their way in, where ``add`` takes it cheaply."""
         return tempfile.TemporaryFile()
+
+    def probe(self) -> None:
+        """Raise what a write would raise now, as far as that is known without one."""
 
     def check(self, *, catalogue: bool = True) -> None:
         """Prove at start-up that the store can keep the contract. Raises StoreError with what to do.
@@ -285,11 +290,7 @@ def copy_exactly(key: str, source: Source, target: IO[bytes], size: int) -> None
 
 
 def is_key(key: str) -> bool:
-    """Tell whether a key is well-formed. For backends that share a place with what is none of theirs.
-
-    >>> is_key("files/main/acme/a-1.0.zip"), is_key(".hidden/a")
-    (True, False)
-    """
+    """Tell whether a key is well-formed. For backends that share a place with what is none of theirs."""
     return len(key) <= _LONGEST_KEY and all(map(_SEGMENT.match, key.split("/")))
 
 

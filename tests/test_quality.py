@@ -21,12 +21,24 @@ LAYERS = (
     ("views",),
     ("resources", "places", "security", "forms", "cookies"),
     ("upstream",),
-    ("repository", "accounts", "overview", "scrub"),
-    ("model", "metadata", "artifacts", "attestations", "rules", "store", "settings", "contents", "upstreams"),
+    ("repository", "accounts", "overview", "readiness", "scrub"),
+    (
+        "model",
+        "metadata",
+        "artifacts",
+        "attestations",
+        "rules",
+        "store",
+        "settings",
+        "contents",
+        "upstreams",
+        "metrics",
+    ),
     (
         "archives",
         "directory",
         "locks",
+        "logs",
         "readme",
         "names",
         "fields",
@@ -44,7 +56,10 @@ APART = {
     "testing": {"store", "options"},
     "backends": {"store", "options"},
 }
-"""Components beside the layers, with all that each may import; nothing imports them."""
+"""Components beside the layers, with all that each may import; nothing imports them but what INTO says."""
+
+INTO = {("commands", "server")}
+"""The command that writes the configuration of a proxy reads the server's options as the server does."""
 
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 50
 
@@ -113,7 +128,7 @@ def test_imports_run_one_way(module: str) -> None:
             continue
         if component in APART:
             assert target in APART[component], line
-        else:
+        elif (component, target) not in INTO:
             assert target not in APART, line
             assert _rank(target) >= _rank(component), line
 

@@ -40,6 +40,11 @@ class FilesystemStore(Store):
         store.read_only = store._disk.take_no_writes()
         return store
 
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder, in which an object's path is its key."""
+        return str(values["path"])
+
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         path = self._disk.name(key)
         if unless is not None:
@@ -124,6 +129,10 @@ class FilesystemStore(Store):
         write through this object raises UnsupportedOperation. Its own writes raise Full and Unavailable.
         """
         return self._disk.spool("(spool)")
+
+    def probe(self) -> None:
+        """Raise Sealed after a failed sync."""
+        self._disk.refuse_if_sealed("(probe)")
 
     def check(self, *, catalogue: bool = True) -> None:
         """Make the store's folders; refuse what cannot keep the contract, such as a network file system."""

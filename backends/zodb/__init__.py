@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any
 
 from persistent.mapping import PersistentMapping
@@ -71,6 +72,11 @@ class ZodbStore(Store):
             )
         self._blobs = Blobs(layout, kept=not self._database.shared)
         self.spool_folder = None if self.read_only else self._blobs.spool_folder
+
+    @classmethod
+    def local(cls, **values: Any) -> str | None:
+        """Return the folder of blobs of a database of this host; that of another one is a cache, from which they go."""
+        return str(Path(values["path"], "blobs")) if values["path"] else None
 
     @classmethod
     def for_reading(cls, **values: Any) -> Store:
@@ -188,6 +194,12 @@ class ZodbStore(Store):
         As with a filesystem store: from its beginning and whole, and nothing may be written to it afterwards.
         """
         return self._blobs.spool("(spool)")
+
+    def probe(self) -> None:
+        """Raise Sealed after a failed write, and Unavailable where the database is only read."""
+        self._refuse_if_reading("(probe)")
+        self._blobs.refuse_if_sealed("(probe)")
+        self._database.refuse_if_sealed("(probe)")
 
     def check(self, *, catalogue: bool = True) -> None:
         """Make the place of this index in the database; refuse what is somebody else's."""

@@ -177,6 +177,10 @@ class Blobs:
     def _no_room(self, key: str) -> Unavailable:
         return Unavailable(key, f"there is no room left for the cache of blobs, {self._base}; free some or give more")
 
+    def refuse_if_sealed(self, key: str) -> None:
+        """Raise Sealed if a sync failed before."""
+        self._disk.refuse_if_sealed(key)
+
     def refuse_if_absent(self, key: str) -> None:
         """Raise Unavailable if the whole folder is away: an unmounted disk must not look like lost files."""
         with errors(key):

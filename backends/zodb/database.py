@@ -132,7 +132,7 @@ class Database:
 
     def _translated(self, key: str, exc: Exception) -> StoreError:
         """Return the StoreError for an error of ZODB, of a storage or of the server beneath it."""
-        if getattr(getattr(self.storage, "_file", None), "closed", False):
+        if self._is_sealed():
             return Sealed(key, f"a write failed ({brief(exc)}); mend the disk, restart mypi, run mypi verify")
         if self._was_packed():
             return Unavailable(key, _PACKED)
@@ -141,6 +141,15 @@ class Database:
         if getattr(exc, "pgcode", None) == _NO_ROOM:
             return Full(key, "no room left on the disk of the database; free some or give more")
         return _damage(key, exc) or Unavailable(key, f"the database does not answer ({brief(exc)}); is its server up?")
+
+    def _is_sealed(self) -> bool:
+        """Tell whether FileStorage has closed itself, as it does when it may have written half a transaction."""
+        return bool(getattr(getattr(self.storage, "_file", None), "closed", False))
+
+    def refuse_if_sealed(self, key: str) -> None:
+        """Raise Sealed after a failed write."""
+        if self._is_sealed():
+            raise Sealed(key, "a write failed; mend the disk, restart mypi, run mypi verify")
 
     def _refuse_if_forked(self, key: str) -> None:
         # Two processes on one open Data.fs destroy it, for they share its lock; on one connection to a server they read

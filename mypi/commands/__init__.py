@@ -23,6 +23,7 @@ from . import (
     importing,
     listing,
     moving,
+    nginx,
     owners,
     packing,
     passwords,
@@ -37,7 +38,7 @@ from . import (
 from .configuration import CommandError
 
 MODULES = (
-    *(serving, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
+    *(serving, nginx, listing, explaining, changing, importing, sweeping, packing, verifying, moving),
     *(upstream, takeover, users, groups, tokens, owners, history, passwords),
 )
 

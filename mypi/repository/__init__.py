@@ -65,8 +65,8 @@ __all__ = [
 class Repository:
     """One index. Methods may be called from any thread.
 
-    ``files`` and ``catalogue`` may be the same store. ``clock`` gives seconds since 1970; only times shown to people
-    and the age of rubbish depend on it.
+    ``files`` and ``catalogue`` may be the same store; ``stores`` is both, with the id that they share. ``clock`` gives
+    seconds since 1970; only times shown to people and the age of rubbish depend on it.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Repository:
         self._closing = ExitStack()
         self._index = index
         self._id = identity.establish(files, catalogue, new=new)
-        self._stores = Stores(files, catalogue, self._id)
+        self.stores = Stores(files, catalogue, self._id)
         self._confirm = partial(identity.confirm, files, catalogue, self._id)
         self._catalogue = Catalogue(catalogue, index, settings)
         self.outside = Outside(files, catalogue, settings)
@@ -279,7 +279,7 @@ class Repository:
         are copied at a time. Raises SameStore; StoreError, after which a further copy goes on from there.
         """
         sealed_at = timestamp(self._clock()) if catch_up else None
-        move = Move(self._stores, target._stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
+        move = Move(self.stores, target.stores, self._index, sealed_at=sealed_at, jobs=jobs, progress=progress)
         return move.run()
 
     def unseal(self, *, jobs: int = 8) -> int:

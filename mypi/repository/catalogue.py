@@ -33,6 +33,10 @@ class Catalogue:
             cache_seconds=settings.cache_seconds,
         )
 
+    def counts(self) -> dict[str, int]:
+        """Return how often a document was come by how; see COUNTED of ``reading``."""
+        return {how: count + self._projects.counts[how] for how, count in self._names.counts.items()}
+
     def names(self) -> Held[Names] | None:
         """Return the names of the projects; None before the first publish."""
         try:

@@ -85,6 +85,7 @@ class Documents(Generic[D]):
         self.newest = self._reading.newest
         self.kept = self._reading.kept
         self.passing = self._reading.passing
+        self.counts = self._reading.counts
         self._lock = threading.Lock()
         self._gates: WeakValueDictionary[str, _Gate[D]] = WeakValueDictionary()
 

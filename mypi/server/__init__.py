@@ -72,9 +72,17 @@ def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
         # waitress takes tempfile's folder for all its buffers, and the usual one, /tmp, is memory on many hosts.
         tempfile.tempdir = rules.tmpdir
     _warn_of_users(app, rules)
+    _warn_of_files(app, adj)
     for name in ("waitress.queue", "mypi.server.crowd"):
         quieten(name)
-    return Service(app, adj, bound)
+    return Service(app, adj, bound, _stopping(app))
+
+
+def _stopping(app: Any) -> Callable[[], None]:
+    """Return what the application wants called when the server is to stop."""
+    registry = getattr(app, "registry", None)
+    told: Callable[[], None] | None = registry.get("mypi.stopping") if isinstance(registry, Mapping) else None
+    return told or (lambda: None)
 
 
 def _warn_of_users(app: Any, rules: Rules) -> None:
@@ -88,6 +96,16 @@ def _warn_of_users(app: Any, rules: Rules) -> None:
         )
     if wanted is False and rules.user_header:
         log.warning("trusted_proxy_user_header is set, but its users get no further: set mypi.remote_user = true too")
+
+
+def _warn_of_files(app: Any, adj: Any) -> None:
+    """Say it where no proxy can be told to send files, so that all is as if it were not wanted."""
+    registry = getattr(app, "registry", None)
+    if isinstance(registry, Mapping) and registry.get("mypi.accel") and adj.trusted_proxy is None:
+        log.warning(
+            "mypi.accel is set, but no proxy would be told to send files: set trusted_proxy in [server:main] to the "
+            "address that nginx comes from, such as 127.0.0.1"
+        )
 
 
 @contextmanager

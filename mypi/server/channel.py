@@ -32,6 +32,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     close_when_flushed: bool
     will_close: bool
     connected: bool
+    server: Any
     total_outbufs_len: int
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
@@ -65,7 +66,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def service(self) -> None:
         """Answer the first request, in a worker thread."""
-        self._refused = self.requests[0].error is not None
+        refusal = self.requests[0].error
+        self._refused = refusal is not None
+        if self._refused:
+            self._rules.refused(refusal.code)
+        if self.server.stopping:
+            # The client's next request is for another process; waitress reads here whether there may be one.
+            self.requests[0].headers["CONNECTION"] = "close"
         super().service()
 
     def handle_read(self) -> None:

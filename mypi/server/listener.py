@@ -63,6 +63,7 @@ class _Guarded:
     channel_class = Channel
     exempt: Callable[[str, str | None], bool] = staticmethod(exempt)
     adj: Any
+    stopping = False
     active_channels: dict[int, Channel]
 
     def readable(self) -> bool:
@@ -177,12 +178,16 @@ def room(wanted: int) -> int:
 
 
 class Service:
-    """Listeners, worker threads and the loop between them."""
+    """Listeners, worker threads and the loop between them; ``told`` is called when it is to stop."""
 
-    def __init__(self, app: Any, adj: Any, bound: list[tuple[Any, socket.socket]]) -> None:
+    def __init__(
+        self, app: Any, adj: Any, bound: list[tuple[Any, socket.socket]], told: Callable[[], None] = lambda: None
+    ) -> None:
         self._adj = adj
         self._map = Sockets(use_poll=adj.asyncore_use_poll)
         self._stop_by: float | None = None
+        self._drain_until = 0.0
+        self._told = told
         self._ended = False
         self._dispatcher = ThreadedTaskDispatcher()
         self._dispatcher.set_thread_count(adj.threads)
@@ -217,10 +222,11 @@ class Service:
                 continue
             next_look = now + rules.tick
             self._map.ask_all()
-            if stop_by is not None:
+            ending = stop_by is not None and now >= self._drain_until
+            if ending:
                 self._stop_listening()
-            busy = sum(each.tend(now, stopping=stop_by is not None) for each in self.listeners)
-            if stop_by is not None and (not busy or now > stop_by):
+            busy = sum(each.tend(now, stopping=ending) for each in self.listeners)
+            if stop_by is not None and ending and (not busy or now > stop_by):
                 break
         if busy:
             log.warning("Stopped with %d connection(s) unfinished after graceful_timeout", busy)
@@ -228,8 +234,12 @@ class Service:
 
     def stop(self) -> None:
         """Let the loop end when what is in flight is done; at once when called again. Safe in a signal handler."""
-        patience = 0.0 if self._stop_by is not None else self._adj.rules.graceful_timeout
-        self._stop_by = time.monotonic() + patience
+        now, again, rules = time.monotonic(), self._stop_by is not None, self._adj.rules
+        self._told()
+        for each in self.listeners:
+            each.stopping = True
+        self._drain_until = now if again else now + rules.drain
+        self._stop_by = now if again else self._drain_until + rules.graceful_timeout
         if not self._ended:
             # Afterwards the trigger's descriptor may be somebody else's file.
             self.listeners[0].pull_trigger()

@@ -7,6 +7,9 @@ that nothing is written twice in the `.ini`. All keys may be absent; an applicat
 - `mypi.upload_paths`, set of str: where uploads are posted, without prefix and trailing slash: `{"", "/simple"}`.
 - `mypi.upload_protected`, bool: whether an upload needs credentials.
 - `mypi.remote_user`, bool: whether it wants to be told who asks, as `REMOTE_USER`.
+- `mypi.accel`, bool: whether it wants the proxy to send files.
+- `mypi.refused`, callable with a status: called for each request that the server answers itself, before its body.
+- `mypi.stopping`, callable without arguments: called when the server is told to stop, perhaps in a signal handler.
 - `mypi.spool_folder`, str or None: a folder on the store's file system, where large bodies are kept meanwhile.
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,10 @@ KIB, MIB = 1024, 1024 * 1024
 # Boundaries, part headers and text fields around the file. More than the form itself allows (mypi.forms), so that the
 # precise answer is the form's.
 FORM_SLACK = 8 * MIB
+
+
+def _nobody(status: int) -> None:
+    """Tell nobody of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Rules:
     linger: float
     linger_idle: float
     linger_bytes: int
+    drain: float
     graceful_timeout: float
     max_request_body_size: int | None
     other_body_size: int
@@ -48,6 +56,7 @@ class Rules:
     trusted_proxy_user_header: str | None
     upload_protected: bool = False
     upload_paths: frozenset[str] | None = None
+    refused: Callable[[int], None] = _nobody
 
     @property
     def body_limit(self) -> int:
@@ -79,6 +88,7 @@ class Rules:
             max_request_body_size=body,
             upload_paths=None if paths is None else frozenset(paths),
             upload_protected=bool(registry.get("mypi.upload_protected")),
+            refused=registry.get("mypi.refused") or self.refused,
             tmpdir=self.tmpdir or registry.get("mypi.spool_folder"),
         )
 
@@ -93,6 +103,15 @@ def seconds(value: str) -> float:
     if not found > 0:
         raise ValueError("not a time; write seconds above 0, such as 20")
     return found
+
+
+def pause(value: str) -> float:
+    """Read a time, fractions allowed, or 0.
+
+    >>> pause("0"), pause("2.5")
+    (0.0, 2.5)
+    """
+    return 0.0 if value == "0" else seconds(value)
 
 
 def positive(value: str) -> int:
@@ -148,7 +167,14 @@ OWN = (
     Option("linger", seconds, "30", "Seconds in which the rest of a refused body is read, for the client to see why."),
     Option("linger_idle", seconds, "5", "Seconds in which such a client may send nothing."),
     Option("linger_bytes", size, "1 GiB", "How much of such a body is read."),
-    Option("graceful_timeout", seconds, "30", "Seconds that SIGTERM waits for what is in flight."),
+    Option(
+        "drain",
+        pause,
+        "0",
+        "Seconds after SIGTERM for which new requests are still taken while /+ready is 503, so that a balancer looks "
+        "elsewhere first; 0: none are taken.",
+    ),
+    Option("graceful_timeout", seconds, "30", "Seconds that SIGTERM, after drain, waits for what is in flight."),
     Option("max_request_body_size", size_or_nothing, "", "The largest body; follows mypi.upload_limit when empty."),
     Option("other_body_size", size, "16 MiB", "The largest body at addresses that take no uploads."),
     Option("small_body", size, "64 KiB", "Bodies up to this reach the application even without a login."),

@@ -1,16 +1,22 @@
 """Who stands at the other end of a connection: the trusted proxy, which may say who asks, or anybody, who may not.
 
-Two keys of a request's environ come from here, and never from a client:
+Four keys of a request's environ come from here, and never from a client:
 
 - `REMOTE_USER`, the name in `trusted_proxy_user_header`, if the trusted proxy sent one.
+- `mypi.accel`, whether the trusted proxy said that it sends files by itself: `X-Sendfile-Type: X-Accel-Redirect`. To
+  anybody else the bytes must go, also to who asks past the proxy, from the proxy's own host.
+- `mypi.request`, the id that the trusted proxy gave the request in X-Request-ID, if it is fit for a log and a header.
 - `mypi.proxy`, whether `REMOTE_ADDR` is the trusted proxy's own address: it did not say for whom it speaks.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _PEER = "mypi.peer"
+_SENDS, _REDIRECT = "HTTP_X_SENDFILE_TYPE", "x-accel-redirect"
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
 def knowing(app: Any) -> Any:
@@ -34,9 +40,13 @@ def judging(app: Any, trusted: str | None, header: str | None) -> Any:
         peer = environ["REMOTE_ADDR"]
         believed = trusted in ("*", peer)
         environ[_PEER] = peer if believed else None
+        environ["mypi.accel"] = believed and environ.pop(_SENDS, "").strip().lower() == _REDIRECT
         user = environ.pop(f"HTTP_{header}", "").strip() if header else ""
         if user and believed:
             environ["REMOTE_USER"] = user
+        name = environ.pop("HTTP_X_REQUEST_ID", "")
+        if believed and _ID.match(name):
+            environ["mypi.request"] = name
         return app(environ, start_response)
 
     return handle

@@ -47,3 +47,7 @@ class StoreContract(FileContract, ReadingContract, DocumentContract, ListingCont
         store.check()
         assert store.read(DOCUMENT) == (b"{}", tag)
         assert keys(store) == [DOCUMENT]
+
+    def test_probe_passes_where_writes_are_taken_and_leaves_nothing(self, store: Store) -> None:
+        store.probe()
+        assert keys(store) == []

@@ -43,6 +43,9 @@ class WrappedStore(Store):
     def spool(self) -> IO[bytes]:
         return self.store.spool()
 
+    def probe(self) -> None:
+        self.store.probe()
+
     def check(self, *, catalogue: bool = True) -> None:
         self.store.check(catalogue=catalogue)
 

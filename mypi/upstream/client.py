@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,6 +115,13 @@ class Client:
         self._lock = threading.Lock()
         self._managers: dict[str | None, PoolManager] = {}
         self._closed = False
+        self._fetches: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def fetches(self) -> dict[tuple[str, str], int]:
+        """How many requests of each site ended how: ok, unchanged, absent, failed, away or garbage."""
+        with self._lock:
+            return dict(self._fetches)
 
     def close(self) -> None:
         """Close what is open; whoever asks after that is told that it is away."""
@@ -129,6 +137,20 @@ class Client:
 
         Redirects are followed, each looked at anew. The body is read in the same thread. Raises Away, Garbage.
         """
+        ended = "failed"
+        try:
+            with self._asked(site, url, headers) as answer:
+                ended = _ended(answer.status)
+                yield answer
+        except (Away, Garbage) as exc:
+            ended = "away" if isinstance(exc, Away) else "garbage"
+            raise
+        finally:
+            with self._lock:
+                self._fetches[site.name, ended] += 1
+
+    @contextlib.contextmanager
+    def _asked(self, site: Site, url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
         clock = wires.Clock(time.monotonic() + self._way.timeout, self._way.timeout)
         with wires.timed(clock):
             for _ in range(REDIRECTS + 1):
@@ -217,6 +239,17 @@ class Client:
             if found is None:
                 found = self._managers[proxy] = wires.manager(self._addresses, self._tls, proxy)
         return found
+
+
+def _ended(status: int) -> str:
+    """Name the outcome of a request that was answered.
+
+    >>> _ended(206), _ended(304), _ended(404), _ended(500)
+    ('ok', 'unchanged', 'absent', 'failed')
+    """
+    if status < 300:
+        return "ok"
+    return {304: "unchanged", 404: "absent", 410: "absent"}.get(status, "failed")
 
 
 def _parts(site: Site, url: str) -> tuple[Origin, str]:

@@ -37,11 +37,13 @@ _PIECE = 256 * 1024
 class Bytes:
     """Bytes to send: the size of the whole file (None if it is not known before it came), and the wanted part of it.
 
-    ``pieces`` must be closed. Reading them raises Away, Garbage, StoreError, after which they are not whole.
+    ``pieces`` must be closed. Reading them raises Away, Garbage, StoreError, after which they are not whole. A local
+    file that holds all of them, and is known to be right, has a ``path``.
     """
 
     size: int | None
     pieces: Stream
+    path: str | None = None
 
 
 class Files:
@@ -96,7 +98,7 @@ class Files:
         while True:
             kept = self._shelf.open(cached, file.filename, file.digest, start, stop)
             if kept:
-                return Bytes(kept.size, kept)
+                return Bytes(kept.size, kept, kept.path)
             flight = self._flight(site, cached, file)
             pieces = flight.read(start, stop) if flight else None
             if flight and pieces:

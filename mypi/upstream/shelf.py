@@ -17,7 +17,7 @@ from typing import IO, Protocol
 
 from ..model.remote import Cached, Kept, RemoteFile, Site
 from ..repository import Outside
-from ..store import NotFound, Reader, StoreError
+from ..store import NotFound, Reader, StoreError, Tag
 from .errors import Garbage
 from .flights import SMALL
 from .space import Space
@@ -25,6 +25,7 @@ from .space import Space
 log = logging.getLogger(__name__)
 
 _PIECE = 256 * 1024
+_REMEMBERED = 10_000
 
 
 class Stream(Protocol):
@@ -45,6 +46,8 @@ class Shelf:
         self._outside = outside
         self._space = space
         self._clock = clock
+        self._right: set[tuple[str, Tag]] = set()
+        """What this process has read whole and found right, so that somebody else may send it."""
 
     def known(self, cached: Cached) -> Cached:
         """Return what is known of a name by now."""
@@ -71,11 +74,13 @@ class Shelf:
             if found is None:
                 self.forget(cached, filename, known)
                 return None
-            volume = Volume(iter([found] if found else []), known.size, lambda: None)
-        elif reader.remaining == known.size:
-            volume = Volume(self._whole(reader, cached, filename, known), known.size, reader.close)
+            self._found_right(known, reader)
+            volume = Volume(iter([found] if found else []), known.size, lambda: None, reader.path)
         else:
-            volume = Volume(_pieces(reader), known.size, reader.close)
+            path = reader.path if (known.key, reader.tag) in self._right else None
+            whole = reader.remaining == known.size
+            pieces = self._whole(reader, cached, filename, known) if whole else _pieces(reader)
+            volume = Volume(pieces, known.size, reader.close, path)
         self._touch(cached, filename, known)
         return volume
 
@@ -171,7 +176,13 @@ class Shelf:
         if digest.hexdigest() != known.digest:
             self.forget(cached, filename, known)
             raise Garbage(f"{filename} is damaged in the store; it will be fetched again")
+        self._found_right(known, reader)
         yield last
+
+    def _found_right(self, known: Kept, reader: Reader) -> None:
+        if len(self._right) >= _REMEMBERED:
+            self._right.clear()
+        self._right.add((known.key, reader.tag))
 
     def _touch(self, cached: Cached, filename: str, known: Kept) -> None:
         """Note the day of the last use, so that what nobody wants goes first."""
@@ -193,10 +204,11 @@ class Shelf:
 
 
 class Volume:
-    """Pieces of a kept file, whose whole size is known."""
+    """Pieces of a kept file, whose whole size is known; ``path`` is a local file with all of it, known to be right."""
 
-    def __init__(self, pieces: Iterator[bytes], size: int, close: Callable[[], None]) -> None:
+    def __init__(self, pieces: Iterator[bytes], size: int, close: Callable[[], None], path: str | None) -> None:
         self.size = size
+        self.path = path
         self._pieces = pieces
         self.close = close
 

@@ -4,7 +4,7 @@ from pyramid.config import Configurator
 
 MODULES = (
     *("request", "edge", "errors", "rendered", "uploads", "simple", "files", "integrity", "legacy_json", "oidc"),
-    *("pages", "home", "search", "project", "why", "looking", "inside", "feed", "people"),
+    *("monitoring", "pages", "home", "search", "project", "why", "looking", "inside", "feed", "people"),
 )
 
 

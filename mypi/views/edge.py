@@ -14,8 +14,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW, INGRESS
 
+from .. import logs
 from ..security import COOKIE
 from ..settings import Settings
+from .counting import counting
 
 access = logging.getLogger("mypi.access")
 
@@ -28,6 +30,9 @@ HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+
+REQUEST = "mypi.request"
+"""The key of a request's environ under which mypi's own server gives the id that the trusted proxy sent."""
 
 _DEFAULTS = tuple((name.lower(), (name, value)) for name, value in HEADERS.items())
 _PORT = re.compile(r":[0-9]*\Z")
@@ -44,34 +49,50 @@ class Misdirected(HTTPClientError):  # type: ignore[misc] # Pyramid has no types
 
 
 def answers(handler: Handler, registry: Any) -> Handler:
-    """Tween: give every answer its safe headers and its line in the access log."""
+    """Tween: give every answer its safe headers, its id, and its line in the access log, and count it."""
     rights = registry["mypi.settings"].rights
     private = rights.uneven or "everyone" not in rights.index["read"]
+    count = counting(registry["mypi.metrics"])
 
     def handle(request: Request) -> Response:
         began = time.perf_counter()
+        # Of a client's own word the server has made nothing but what the trusted proxy gave.
+        drawn = logs.begin(request.environ.get(REQUEST))
         response = handler(request)
         present = {name.lower() for name, _ in response.headerlist}
         response.headerlist.extend(pair for name, pair in _DEFAULTS if name not in present)
+        response.headerlist.append(("X-Request-ID", drawn))
         if private:
             response.cache_control.private = True
             response.vary = (*(response.vary or ()), "Authorization", "Cookie")
         if request.scheme == "https":
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if not access.isEnabledFor(logging.INFO):
-            return response
-        access.info(
-            "%s %s %s %s %s %.0f ms",
-            request.remote_addr or "-",  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
-            request.environ.get("mypi.user") or "-",
-            request.method,
-            ascii(request.environ.get("PATH_INFO", ""))[1:-1],
-            response.status_int,
-            (time.perf_counter() - began) * 1000,
-        )
+        seconds = time.perf_counter() - began
+        count(request, response, seconds)
+        if access.isEnabledFor(logging.INFO):
+            _log(request, response, seconds)
         return response
 
     return handle
+
+
+def _log(request: Request, response: Response, seconds: float) -> None:
+    """Write the line of a request; passwords and queries are never in it (threat 33)."""
+    told = {
+        "client": request.remote_addr,  # not X-Forwarded-For, which anybody can send; the server knows whom to trust
+        "user": request.environ.get("mypi.user"),
+        "method": request.method,
+        "path": ascii(request.environ.get("PATH_INFO", ""))[1:-1],
+        "status": response.status_int,
+        "bytes": response.content_length,
+        "seconds": round(seconds, 6),
+    }
+    client, user, method, path, status, *_ = told.values()
+    access.info(
+        "%s %s %s %s %s %.0f ms",
+        *(client or "-", user or "-", method, path, status, seconds * 1000),
+        extra={logs.FIELDS: told},
+    )
 
 
 def requests(handler: Handler, registry: Any) -> Handler:
@@ -83,8 +104,8 @@ def requests(handler: Handler, registry: Any) -> Handler:
         # Pyramid would begin its traversal there, for anybody who sends the header (threat 14).
         request.environ.pop("HTTP_X_VHM_ROOT", None)
         _check_url(request)
-        # A load balancer asks for the health of an address, not of a name.
-        asked = hosts and request.environ["PATH_INFO"] != "/+health"
+        # A load balancer asks for the health of an address, not of a name; Prometheus for its numbers.
+        asked = hosts and request.environ["PATH_INFO"] not in ("/+health", "/+ready", "/+metrics")
         if asked and _PORT.sub("", request.host).lower() not in hosts:
             raise Misdirected("This index does not answer to that host name; its operator sets mypi.allowed_hosts")
         if settings.https_only:

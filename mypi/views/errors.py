@@ -21,6 +21,7 @@ from ..accounts import AccountError, Throttled
 from ..artifacts import ArtifactError
 from ..attestations import AttestationError
 from ..forms import FormError
+from ..logs import request_id
 from ..metadata import MetadataError
 from ..model import Closed, Missing, Taken, Withdrawn
 from ..names import InvalidName, InvalidVersion
@@ -74,7 +75,7 @@ def refused(exc: Exception, request: Request) -> Response:
         known = isinstance(exc, (Moved, UpstreamError, Withdrawn))
         level, cause = (logging.WARNING, None) if known else (logging.ERROR, exc)
         log.log(level, "%s %s: %s", request.method, request.path, exc, exc_info=cause)
-        answer = _answer(request, code, _public(exc))
+        answer = _answer(request, code, _public(exc) if isinstance(exc, (Moved, Withdrawn)) else _named(_public(exc)))
         if not isinstance(exc, Withdrawn):  # that takes a person, and clients would wait for nothing
             answer.headers["Retry-After"] = RETRY_AFTER
         return answer
@@ -165,7 +166,12 @@ def http(exc: HTTPException, request: Request) -> Response:
 def unexpected(exc: Exception, request: Request) -> Response:
     """Log a mistake of ours with all that helps, and tell the client nothing of it."""
     log.critical("%s %s failed", request.method, request.path, exc_info=exc)
-    return _answer(request, 500, "mypi made a mistake; its log says more")
+    return _answer(request, 500, _named("mypi made a mistake; tell its operator"))
+
+
+def _named(message: str) -> str:
+    """Add the id of the request, under which the log says more of a fault."""
+    return f"{message} (request {request_id()})"
 
 
 def _nothing(request: Request) -> str:

@@ -19,6 +19,7 @@ from ..resources import FileResource
 from ..store import NotFound, Reader, StoreError
 from ..upstream import Busy, Bytes, Upstream
 from .caching import is_known
+from .handing import Handed, handed
 from .links import Redirect
 from .offered import live_file, offered, refuse_damaged
 
@@ -45,11 +46,11 @@ def file(context: FileResource, request: Request) -> Response:
     if context.sidecar:
         return _sidecar(context, request, project, found)
 
-    def opened(start: int, stop: int) -> Iterable[bytes]:
-        whole = stop == found.size  # from its beginning or later: up to where a server's file wrapper sends
+    def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
+        whole = (start, stop) == (0, found.size)
         with published():
             reader = request.repository.open_file(project, found, start, stop)
-        return _body(request, reader, start if whole else None)
+        return handed(request, reader, reader.path) or _body(request, reader, whole=whole)
 
     def link() -> str | None:
         # HEAD is for us: a link that is signed for GET refuses it.
@@ -79,12 +80,12 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
     if whole and size is None:
         return _unmeasured(request, head, whole)
 
-    def opened(start: int, stop: int) -> Iterable[bytes]:
-        if whole and (start, stop) == (0, size):
-            return whole.pieces
-        if request.method == "HEAD":
+    def opened(start: int, stop: int) -> Iterable[bytes] | Handed:
+        part = whole if (start, stop) == (0, size) else None
+        if part is None and request.method == "HEAD":
             return []
-        return upstream.open(context.project, found, start, stop, until=until).pieces
+        part = part or upstream.open(context.project, found, start, stop, until=until)
+        return handed(request, part.pieces, part.path) or part.pieces
 
     response = _respond(request, context.__name__, found.digest, size or 0, opened)
     if whole and response.app_iter is not whole.pieces:  # a part of it, or one beyond its end
@@ -146,7 +147,7 @@ def _respond(
     name: str,
     etag: str,
     size: int,
-    opened: Callable[[int, int], Iterable[bytes]],
+    opened: Callable[[int, int], Iterable[bytes] | Handed],
     link: Callable[[], str | None] = lambda: None,
 ) -> Response:
     """Answer with the bytes, or the part of them that is asked for, or with where else they are to be had.
@@ -165,11 +166,16 @@ def _respond(
         response.headers["Content-Range"] = f"bytes */{size}"
         return response
     start, stop = asked or (0, size)
+    if asked is None and "Range" in request.headers:
+        request.environ["mypi.accel"] = False  # whoever sends the file would read the ranges in its own way
     if asked is not None:
         response.status = 206
         response.content_range = ContentRange(start, stop, size)
     # Also for HEAD: a file whose bytes are gone must not look as if it could be had.
-    response.app_iter = opened(start, stop)
+    body = opened(start, stop)
+    if isinstance(body, Handed):
+        return body.tell(response)
+    response.app_iter = body
     response.content_length = stop - start
     return response
 
@@ -204,19 +210,21 @@ def _range(request: Request, response: Response, size: int) -> tuple[int, int] |
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _body(request: Request, reader: Reader, start: int | None) -> Iterable[bytes]:
-    """Hand a local file to the server, which may let the kernel send it from ``start`` to the end; else stream it."""
+def _body(request: Request, reader: Reader, *, whole: bool) -> Iterable[bytes]:
+    """Hand a local file to the server, which may let the kernel send it; else stream it.
+
+    A server's wrapper knows no end, and that of pyruvate no beginning either, whatever PEP 3333 says: a part is ours.
+    """
     wrapper = request.environ.get("wsgi.file_wrapper")
-    if wrapper is None or reader.path is None or start is None:
+    if wrapper is None or reader.path is None or not whole:
         return reader
     try:
         local = open(reader.path, "rb")  # noqa: SIM115, PTH123 - the server closes it
     except OSError:  # swept since it was opened; its bytes are still there for who has it open
         return reader
     reader.close()
-    local.seek(start)
-    handed: Iterable[bytes] = wrapper(local)
-    return handed
+    handed_on: Iterable[bytes] = wrapper(local)
+    return handed_on
 
 
 def includeme(config: Configurator) -> None:

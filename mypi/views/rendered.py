@@ -61,9 +61,13 @@ def _packed(body: bytes, encoding: str) -> tuple[bytes, str]:
 
 
 class Pages:
-    """Rendered pages, kept by the tag of the document that they show; ``size`` bounds them in bytes."""
+    """Rendered pages, kept by the tag of the document that they show; ``size`` bounds them in bytes.
+
+    ``counts`` says how often one was "kept" or "drawn".
+    """
 
     def __init__(self, size: int) -> None:
+        self.counts = {"kept": 0, "drawn": 0}
         self._lock = threading.Lock()
         self._pages: LRUCache[Any, tuple[bytes, str]] = LRUCache(size, getsizeof=lambda page: len(page[0]) + 500)
 
@@ -71,6 +75,7 @@ class Pages:
         """Return the page of a key, drawing it if it is not kept."""
         with self._lock:
             found = self._pages.get(key)
+            self.counts["kept" if found else "drawn"] += 1
         if found is None:
             found = draw()
             with self._lock:

@@ -54,6 +54,7 @@ def test_store_is_sealed_by_a_failed_sync_until_it_is_restarted(store, root, mon
         lambda: add(store, "files/other"),
         lambda: store.swap("other", b"", None),
         lambda: store.delete("old"),
+        store.probe,
     ):
         with pytest.raises(Sealed):
             other()

@@ -20,7 +20,7 @@ from tests.repository.shorthand import ALICE, publish
 
 NAMES = {
     *("serve", "init", "list", "show", "yank", "unyank", "remove", "restore", "status", "import", "sweep", "verify"),
-    *("htpasswd", "copy", "unseal", "backup", "pack", "log"),
+    *("htpasswd", "copy", "unseal", "backup", "pack", "log", "nginx-config"),
     *("user", "user add", "user passwd", "user remove", "user list"),
     *("group", "group add", "group remove", "group list"),
     *("token", "token add", "token remove", "token list"),

@@ -67,6 +67,8 @@ DOORS: tuple[Door, ...] = (
     Door("Root", "", "GET", "read", "/"),
     Door("Root", "", "GET", None, "/?:action=list_classifiers"),
     Door("Root", "+health", "GET", None, "/+health"),
+    Door("Root", "+ready", "GET", None, "/+ready"),
+    Door("Root", "+metrics", "GET", "monitor", "/+metrics"),
     Door("Root", "robots.txt", "GET", None, "/robots.txt"),
     Door("Root", "+static", "GET", None, "/+static/mypi.css"),
     Door("Simple", "", "GET", "read", "/simple/"),
@@ -187,11 +189,16 @@ class House:
     off: tuple[str, ...] = ()
     """Permissions that nobody has: asking for one is 403 for whoever asks, for credentials would not help."""
 
+    monitors: tuple[str, ...] = ("administrator", "administrator's token to read", "administrator's session")
+    """Who sees the numbers of the index: unless a house says otherwise, who manages it, and their token to read."""
+
     def allows(self, guest: Guest, door: Door, place: str) -> bool:
         """Tell whether somebody is let in, by the table alone."""
         if door.permission is None:
             return True
         title = guest.title if guest.is_known_at(door) else "anonymous"
+        if door.permission == "monitor":
+            return title in self.monitors
         places = self.rights[title].get(door.permission, "").split()
         # An upload has to pass the door of the index before its form is read.
         return place in places and (door.permission != "upload" or INDEX in places)
@@ -215,6 +222,7 @@ HOUSES = (
         "open",
         {"read": "everyone", "upload": "everyone", "manage": "everyone"},
         _rights(*[ANYTHING] * 9),
+        monitors=tuple(guest.title for guest in GUESTS),
     ),
     House(
         "team",
@@ -276,7 +284,8 @@ HOUSES = (
         "frozen",
         {"read": "everyone", "upload": "nobody", "manage": "nobody"},
         _rights(*[READ] * 9),
-        off=("upload", "manage"),
+        off=("upload", "manage", "monitor"),
+        monitors=(),
     ),
 )
 

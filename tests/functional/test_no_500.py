@@ -26,6 +26,8 @@ SEGMENTS = [
     *("simple", "+simple", "legacy", "files", "project", "pypi", "integrity", "robots.txt", "favicon.ico"),
     *(
         "+health",
+        "+ready",
+        "+metrics",
         "+static",
         "mypi.css",
         "json",

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from pyramid.testing import DummyRequest
 
 from mypi.application import application
 from mypi.backends.memory import MemoryStore
@@ -15,6 +14,7 @@ from mypi.repository import Repository
 from mypi.settings import Settings
 from mypi.store import Unavailable
 from mypi.upstream import Away, Upstream
+from mypi.views.request import Request
 from tests import upstreams
 from tests.builders import wheel
 from tests.functional.conftest import Index
@@ -27,13 +27,9 @@ def settings(given: dict[str, str]) -> Settings:
 
 def upstream_of(given: Settings, repository: Repository) -> Upstream | None:
     """Return what views get as ``request.upstream``."""
-    request = DummyRequest()
+    request = Request.blank("/")
     request.registry = application(given, repository).registry
-    from pyramid.request import apply_request_extensions
-
-    apply_request_extensions(request)
-    found: Upstream | None = request.upstream
-    return found
+    return request.upstream
 
 
 @pytest.fixture
@@ -65,6 +61,20 @@ def test_it_is_made_as_the_settings_say_and_closed_with_the_repository(scripted:
         upstream.page("other")
     assert threading.active_count() <= before + 1  # the connection's thread of the scripted upstream may end later
     assert scripted.count("/simple/other/") == 0
+
+
+def test_metrics_count_requests_to_each_index_by_their_outcome(scripted: Scripted):
+    index = Index.over(MemoryStore(), manage="everyone", **scripted.settings("our-own"))
+    index.get("/simple/six/", status=200)
+    index.get("/simple/other/", status=404)
+    scripted.faults["/simple/bent/"] = upstreams.redirect("https://elsewhere.example/")
+    index.get("/simple/bent/", status=502)
+    scripted.down()
+    index.get("/simple/third/", status=502)
+    shown = index.get("/+metrics").text
+    for outcome in ("ok", "absent", "garbage", "away"):
+        assert f'mypi_upstream_requests_total{{outcome="{outcome}",site="our-own"}} 1.0' in shown
+    index.repository.close()
 
 
 def test_threat_28_a_store_that_fails_makes_no_name_theirs(scripted: Scripted):

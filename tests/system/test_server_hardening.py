@@ -359,7 +359,9 @@ def channel() -> Iterator[tuple[Channel, socket.socket]]:
     rules, keywords = options.read({"port": "0"})
     adj = adjust(rules, keywords)
     ours, theirs = socket.socketpair()
-    owner = SimpleNamespace(adj=adj, active_channels={}, add_task=lambda task: None, pull_trigger=lambda: None)
+    owner = SimpleNamespace(
+        adj=adj, stopping=False, active_channels={}, add_task=lambda task: None, pull_trigger=lambda: None
+    )
     it = Channel(owner, ours, ("192.0.2.1", 1), adj, map={})
     with theirs:
         yield it, theirs

@@ -14,8 +14,9 @@ import bcrypt
 import pytest
 
 from tests.system import processes
+from tests.system.nginxes import NGINX, nginx
 from tests.system.processes import Server, wheel
-from tests.system.test_examples import EXAMPLES, NGINX, nginx
+from tests.system.test_examples import EXAMPLES
 from tests.system.test_wsgi_servers import APACHE, MODULES
 
 TLS = ("ssl_certificate", "listen 443")

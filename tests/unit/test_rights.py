@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from mypi.options import SettingError
-from mypi.rights import NOBODY, PERMISSIONS, Rights, matches, pattern, principals, read_patterns, readers
+from mypi.rights import (
+    NOBODY,
+    PERMISSIONS,
+    Rights,
+    matches,
+    pattern,
+    principals,
+    principals_or_nothing,
+    read_patterns,
+    readers,
+)
 from mypi.settings import Settings
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9](?:[A-Za-z0-9._-]{0,12}[A-Za-z0-9])?\Z")
@@ -50,6 +60,12 @@ def test_who_is_nobody_known_is_refused_with_what_can_be_written(value):
 def test_nobody_and_everyone_stand_alone(value):
     with pytest.raises(ValueError, match="alone, or leave it out"):
         principals(value)
+
+
+def test_owners_see_no_numbers_of_the_index():
+    assert principals_or_nothing("user:prometheus") == ("user:prometheus",)
+    with pytest.raises(ValueError, match="owners are those of a project"):
+        principals_or_nothing("users owners")
 
 
 def test_owners_are_no_readers():

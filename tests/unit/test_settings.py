@@ -34,7 +34,7 @@ def test_keys_of_others_are_left_alone():
 def test_every_setting_of_the_table_is_a_field():
     fields = set(Settings.__dataclass_fields__)
     beside = {"rights", "ldap", "upstream", "private", "policy"}
-    assert {option.name.replace(".", "_") for option in TABLE} - set(PERMISSIONS) == fields - beside
+    assert {option.name.replace(".", "_") for option in TABLE} - {*PERMISSIONS, "metrics"} == fields - beside
     assert all(option.sentence.endswith(".") for option in TABLE)
 
 
@@ -125,3 +125,16 @@ def test_a_misspelt_option_is_named_before_the_one_that_is_missing_for_it():
         SettingError, match=r"mypi\.storage\.buckt is not a setting of mypi; did you mean mypi\.storage"
     ):
         load(storage="s3", storage__buckt="acme")
+
+
+@pytest.mark.parametrize(
+    ("given", "local"),
+    [
+        ({"storage": "memory"}, None),
+        ({"storage": "filesystem", "storage__path": "/srv/var"}, "/srv/var"),
+        ({"storage": "zodb", "storage__path": "/srv/zodb"}, "/srv/zodb/blobs"),
+        ({"storage": "zodb", "storage__uri": "zeo://127.0.0.1:9991?blob_dir=/srv/cache"}, None),
+    ],
+)
+def test_the_folder_of_local_files_is_known_unopened(given, local):
+    assert load(**given).storage.local == local

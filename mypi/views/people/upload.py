@@ -20,6 +20,7 @@ from ...repository import Submission
 from ...resources import Root
 from ...store import StoreError
 from .. import errors
+from ..counting import REFUSED
 from ..rendered import as_json
 from ..uploads import actor, check_right
 from . import csrf
@@ -40,6 +41,7 @@ def publish(context: Root, request: Request) -> Response:
         csrf.check(request, form.one(csrf.FIELD) or "")
         file, filename = _publish(request, form)
     except _REFUSALS as exc:
+        request.environ[REFUSED] = exc
         if _wants_json(request):
             raise
         status = errors.status(exc)
