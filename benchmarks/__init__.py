@@ -1,0 +1,1 @@
+"""How fast mypi is, beside other indexes and beside what the machine can do: ``make bench``."""
