@@ -20,7 +20,7 @@ from .running import Process, free_port, running
 _OURS = ("date", "server", "connection", "transfer-encoding")
 
 NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+daemon off; {user} worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; etag on;
@@ -48,12 +48,17 @@ def serving(kind: str, folder: Path, *, threads: int = 4) -> Iterator[Process]:
         program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
         media = dict(json.loads((folder / "headers").read_text()))["Content-Type"].partition(";")[0]
         conf = folder / "nginx.conf"
-        conf.write_text(NGINX.format(folder=folder.resolve(), port=port, kind=media))
+        conf.write_text(NGINX.format(folder=folder.resolve(), port=port, kind=media, user=user()))
         command: list[str | Path] = [program, "-c", conf.resolve(), "-p", folder.resolve()]
     else:
         command = [sys.executable, "-m", __name__, kind, str(port), str(folder), str(threads)]
     with running(command, port, folder / f"{kind.replace(' ', '-')}.log") as process:
         yield process
+
+
+def user() -> str:
+    """Return the line by which nginx may read what this user may; only root may change it."""
+    return "" if os.geteuid() else "user root;"
 
 
 def waitress_app(folder: Path) -> Any:

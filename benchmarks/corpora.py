@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mypi.model import Event, File, Names, Project
+from mypi.repository import Repository
+from mypi.settings import Settings
 
 FEW, MANY = "acme-small", "acme-large"
 """The project that has five files, and the one that has a thousand."""
@@ -74,6 +76,7 @@ def bulk(folder: Path, projects: int, files: int, large: int = 0) -> None:
 
     The bytes of files are not written: pages are asked for, not files.
     """
+    Repository.open(Settings.load({"mypi.storage": "filesystem", "mypi.storage.path": str(folder)}, {})).close()
     documents = folder / "indexes" / "main"
     documents.mkdir(parents=True, exist_ok=True)
     sizes = {f"acme-{number}": files for number in range(projects)}

@@ -92,7 +92,7 @@ def _nginx(folder: Path, site: str) -> Iterator[Process]:
     )
     conf = folder / "nginx.conf"
     conf.write_text(
-        f"daemon off;\nworker_processes 1;\nuser root;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
+        f"daemon off;\nworker_processes 1;\n{baselines.user()}\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
         f"events {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
     )
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
