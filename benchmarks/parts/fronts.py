@@ -92,8 +92,8 @@ def _nginx(folder: Path, site: str) -> Iterator[Process]:
     )
     conf = folder / "nginx.conf"
     conf.write_text(
-        f"daemon off;\nworker_processes 1;\n{baselines.user()}\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
+        f"daemon off;\nworker_processes 1;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
+        f"error_log {folder}/nginx.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
     )
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
     with running([program, "-c", conf, "-p", folder], port, folder / "front.log") as process:
