@@ -219,7 +219,7 @@ class Store(ABC):
         return self._swap(_checked(key), data, expect)
 
     def delete(self, key: str) -> None:
-        """Delete a file, or a ``once/`` record past its time; never another document. Raises NotFound, Unavailable."""
+        """Delete a file, or a spent ``once/`` or ``upstream/`` record; no other one. Raises NotFound, Unavailable."""
         self._delete(_checked(key))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:

@@ -56,15 +56,12 @@ class FilesystemStore(Store):
             with self._disk.finding(key):
                 stream = held.enter_context(File(path, "rb", key))
             found = os.fstat(stream.fileno())
-            tag = _tag(found)
-            if tag == unless:
-                raise Unchanged(key)
             self._disk.confirm(key)
             first = min(start, found.st_size)
             last = found.st_size if stop is None else min(stop, found.st_size)
             stream.seek(first)
             held.pop_all()
-        return Reader(key, stream, size=found.st_size, tag=tag, remaining=max(0, last - first), path=path)
+        return Reader(key, stream, size=found.st_size, tag=_tag(found), remaining=max(0, last - first), path=path)
 
     def _add(self, key: str, source: Source, size: int) -> None:
         self._disk.refuse_if_sealed(key)

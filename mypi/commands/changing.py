@@ -64,7 +64,6 @@ def change(arguments: argparse.Namespace) -> int:
             print("nothing was done: --dry-run")
             return 0
         if not confirmed(arguments):
-            print("nothing was done")
             return 1
         _apply(index, name, filenames, arguments)
     print("done")

@@ -80,10 +80,11 @@ def actor() -> Actor:
 
 
 def confirmed(arguments: argparse.Namespace) -> bool:
-    """Ask a person at a terminal whether to go on; a script, and ``--yes``, go on unasked."""
-    if arguments.yes or not sys.stdin.isatty():
+    """Ask a person at a terminal whether to go on, and say so if not; a script, and ``--yes``, go on unasked."""
+    if arguments.yes or not sys.stdin.isatty() or input("Go on? [y/N] ").strip().lower() in ("y", "yes"):
         return True
-    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    print("nothing was done")
+    return False
 
 
 def add_project(command: argparse.ArgumentParser) -> None:

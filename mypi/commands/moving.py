@@ -90,7 +90,6 @@ def take_seal_off(arguments: argparse.Namespace) -> int:
     with repository(arguments) as index:
         print("this index will take changes again: publish here from now on, and not at its new place")
         if not confirmed(arguments):
-            print("nothing was done")
             return 1
         count = index.unseal(jobs=arguments.jobs)
     print(f"{_many(count, 'document')} unsealed" if count else "nothing was sealed")

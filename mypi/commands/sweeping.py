@@ -36,7 +36,6 @@ def sweep(arguments: argparse.Namespace) -> int:
             print("nothing was done: --dry-run")
             return 0
         if planned and not confirmed(arguments):
-            print("nothing was done")
             return 1
         done = list(index.sweep(actor(), trash_days=days, grace=arguments.grace))
         freed = sum(s.freed for s in done) + space.sweep(grace=arguments.grace).freed

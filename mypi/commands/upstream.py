@@ -148,7 +148,6 @@ def empty(arguments: argparse.Namespace) -> int:
             print("nothing was done: --dry-run")
             return 0
         if not confirmed(arguments):
-            print("nothing was done")
             return 1
         freed = kept.forget(index.outside, name)
     print(f"done: {freed:,} bytes freed")

@@ -37,7 +37,6 @@ def verify(arguments: argparse.Namespace) -> int:
             print("nothing was done: --dry-run")
             return 1 if found else 0
         if proposed and not confirmed(arguments):
-            print("nothing was done")
             return 1
         return _repair(index, found)
 

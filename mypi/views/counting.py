@@ -110,5 +110,5 @@ def reason(exc: BaseException | None, status: int) -> str:
 
 def _length(request: Request) -> int:
     """Return the announced length of the body; a number that is none is refused elsewhere."""
-    text = request.environ.get("CONTENT_LENGTH") or "0"
+    text = str(request.environ.get("CONTENT_LENGTH") or "0")  # pyruvate says it as a number
     return int(text) if len(text) < _DIGITS and text.isdecimal() else 0

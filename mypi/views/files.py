@@ -69,11 +69,12 @@ def _theirs(context: FileResource, request: Request, upstream: Upstream) -> Resp
         data = upstream.metadata(context.project, found)
         etag = hashlib.sha256(data).hexdigest()
         return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
-    if upstream.redirects:
-        return _elsewhere(request, _head(context.__name__, found.digest), upstream.location(context.project, found))
+    location = upstream.location(context.project, found) if upstream.redirects else None
     head = _head(context.__name__, found.digest)
     if is_known(request, head):
         return head
+    if location is not None:
+        return _elsewhere(location)
     # HEAD does not begin to fetch what may be large, if its page says all that is asked for.
     whole = upstream.open(context.project, found, until=until) if found.size is None else None
     size = whole.size if whole else found.size
@@ -103,10 +104,8 @@ def _unmeasured(request: Request, response: Response, whole: Bytes) -> Response:
     return response
 
 
-def _elsewhere(request: Request, response: Response, location: str) -> Response:
-    """Say where the bytes are to be had, unless the client has them."""
-    if is_known(request, response):
-        return response
+def _elsewhere(location: str) -> Response:
+    """Say where the bytes are to be had."""
     answer = Redirect(location, 302)
     # The link may expire, and the file be removed: whoever wants it again asks again.
     answer.cache_control = "no-store"
@@ -159,7 +158,7 @@ def _respond(
         return response
     elsewhere = link()
     if elsewhere is not None:
-        return _elsewhere(request, response, elsewhere)
+        return _elsewhere(elsewhere)
     asked = _range(request, response, size)
     if asked is not None and asked[0] >= asked[1]:
         response.status = 416

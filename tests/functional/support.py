@@ -35,6 +35,11 @@ def one_store() -> Iterator[MemoryStore]:
     made.close()
 
 
+def told(answer: Any) -> list[tuple[str, str]]:
+    """The headers of an answer, but for the id of its request, which is another each time."""
+    return [(name, value) for name, value in answer.headerlist if name != "X-Request-ID"]
+
+
 def basic(user: str, password: str, charset: str = "utf-8") -> dict[str, str]:
     """The header that carries a user name and password."""
     pair = base64.b64encode(f"{user}:{password}".encode(charset)).decode()

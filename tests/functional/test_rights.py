@@ -11,7 +11,7 @@ from mypi.repository import Repository
 from mypi.resources import SimpleProject
 from tests.accounts import add_token, bearer
 from tests.builders import wheel
-from tests.functional.support import UV, UV_PUBLISH, basic
+from tests.functional.support import UV, UV_PUBLISH, basic, told
 
 NAME, CONTENT = wheel()
 JUNK = ["Basic", "Basic !!!", 'Basic "x"', "Basic YWxpY2U=", "Bearer x", 'Digest username="x"', "x", "", "Basic \xff"]
@@ -215,12 +215,12 @@ def test_a_stranger_does_not_learn_what_exists(make_index, htpasswd, path):
     index.publish(NAME, CONTENT)
     there = index.get(path.replace("nothing", "acme-lib").replace("Nothing", "Acme.Lib"), status=401)
     absent = index.get(path, status=401)
-    assert (there.status, there.headers, there.body) == (absent.status, absent.headers, absent.body)
+    assert (there.status, told(there), there.body) == (absent.status, told(absent), absent.body)
 
 
 def test_threat_31_an_unknown_user_and_a_wrong_password_get_the_same_answer(users):
     one, other = (users.post("/", {}, headers=basic(*pair), status=401) for pair in (("alice", "x"), ("nobody", "x")))
-    assert (one.status, one.headers, one.body) == (other.status, other.headers, other.body)
+    assert (one.status, told(one), one.body) == (other.status, told(other), other.body)
 
 
 def test_threat_33_no_password_reaches_the_log(users, caplog):

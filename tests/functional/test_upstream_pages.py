@@ -74,7 +74,7 @@ def ask(index: Index, accept: str = JSON, path: str = SIX, **more: Any) -> Any:
     return index.get(path, headers={"Accept": accept}, **more)
 
 
-def test_A5_json_says_all_that_the_upstream_says(index, upstream):
+def test_json_says_all_that_the_upstream_says(index, upstream):
     upstream.projects["six"].status, upstream.projects["six"].reason = "deprecated", "use seven"
     upstream.projects["six"].files[WHEEL].said["provenance"] = "https://index.example/p"
     page = ask(index).json
@@ -117,7 +117,7 @@ def test_peers_read_from_us_what_the_upstream_said_in_either_form(index, upstrea
     assert (seen[SDIST].yanked, seen[SDIST].sha256) == ('broken "badly" & <truly>', sha256(b"sdist"))
 
 
-def test_A5_5_what_the_upstream_does_not_say_is_left_out(index, upstream):
+def test_what_the_upstream_does_not_say_is_left_out(index, upstream):
     upstream.form = upstreams.HTML
     upstream.projects["six"].files[WHEEL].metadata = None
     wheel_entry, sdist_entry = ask(index).json["files"]
@@ -127,7 +127,7 @@ def test_A5_5_what_the_upstream_does_not_say_is_left_out(index, upstream):
     assert attributes["data-core-metadata"] == attributes["data-dist-info-metadata"] == "true"
 
 
-def test_A5_5_a_yank_without_a_reason(index, upstream):
+def test_a_yank_without_a_reason(index, upstream):
     upstream.projects["six"].files[SDIST].yanked = True
     assert ask(index).json["files"][1]["yanked"] is True
     assert anchors(ask(index, TEXT))[1][0]["data-yanked"] == ""
@@ -139,7 +139,7 @@ def test_A4_4_a_stronger_hash_alone(index, upstream):
     assert anchors(ask(index, TEXT))[0][0]["href"].endswith(f"{WHEEL}#sha512={'c' * 128}")
 
 
-def test_A7_of_a_project_in_quarantine_nothing_is_on_offer(index, upstream):
+def test_of_a_project_in_quarantine_nothing_is_on_offer(index, upstream):
     upstream.projects["six"].status = "quarantined"
     page = ask(index).json
     assert (page["files"], page["versions"], page["project-status"]["status"]) == ([], ["1.0"], "quarantined")
@@ -165,7 +165,7 @@ def test_an_older_page_comes_with_a_warning(index, upstream):
     upstream.up()
 
 
-def test_A1_a_page_is_at_the_root_too_and_under_one_spelling(index):
+def test_a_page_is_at_the_root_too_and_under_one_spelling(index):
     assert ask(index, PIP, "/six/").json["files"][0]["url"].startswith("../files/six/")
     moved = ask(index, path="/simple/Six", status=301)
     assert moved.headers["Location"] == "six/"

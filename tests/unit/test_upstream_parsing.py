@@ -79,17 +79,17 @@ def test_what_json_does_not_say_is_not_made_up():
         (1577934245, None),
     ],
 )
-def test_A5_5_times_are_in_the_one_form_that_every_client_reads(said, read):
+def test_times_are_in_the_one_form_that_every_client_reads(said, read):
     assert only(from_json(entry(upload_time=said))).uploaded == read
 
 
 @pytest.mark.parametrize("size", [-1, "10", True, 1.5, None, 2**60])
-def test_A5_5_a_size_that_is_none_is_left_out(size):
+def test_a_size_that_is_none_is_left_out(size):
     assert only(from_json(entry(size=size))).size is None
 
 
 @pytest.mark.parametrize(("said", "read"), [(True, ""), (False, None), (None, None), ("", None), ("a\n b", "a b")])
-def test_A5_5_yanks_are_read_as_installers_do(said, read):
+def test_yanks_are_read_as_installers_do(said, read):
     assert only(from_json(entry(yanked=said))).yanked == read
 
 
@@ -104,7 +104,7 @@ def test_A5_5_yanks_are_read_as_installers_do(said, read):
         ("dist-info-metadata", True, ""),
     ],
 )
-def test_A5_5_metadata_under_each_of_its_names(key, said, read):
+def test_metadata_under_each_of_its_names(key, said, read):
     assert only(from_json(entry(**{key: said}))).metadata == read
 
 
@@ -112,7 +112,7 @@ def test_A6_1_only_wheels_have_metadata():
     assert only(from_json(entry(SDIST, core_metadata={"sha256": B}))).metadata is None
 
 
-def test_A5_5_digests_are_lower_case_and_the_weak_ones_are_left_out():
+def test_digests_are_lower_case_and_the_weak_ones_are_left_out():
     assert only(from_json(entry(hashes={"SHA256": A.upper(), "md5": "1"}))).digest == A
     strong = only(from_json(entry(hashes={"sha512": "c" * 128, "blake2b_256": A})))
     assert (strong.algorithm, strong.digest) == ("sha512", "c" * 128)

@@ -59,7 +59,7 @@ def test_headers_are_those_of_our_own_files(index):
     theirs = index.get(address())
     assert theirs.body == CONTENT
     assert theirs.headers["ETag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
-    own = ("ETag", "Content-Length", "Content-Disposition")
+    own = ("ETag", "Content-Length", "Content-Disposition", "X-Request-ID")
     assert {k: v for k, v in theirs.headers.items() if k not in own} == {
         k: v for k, v in mine.headers.items() if k not in own
     }
