@@ -40,6 +40,9 @@ clients: .venv/.mypi-test  ## run every client of every age that this machine ca
 	    tests/system/test_publish_errors.py tests/system/test_install.py tests/system/test_prefix.py \
 	    tests/system/test_namespace.py tests/system/test_tokens.py
 
+bench: .venv/.mypi-test  ## measure beside other indexes and bare servers, in 20 minutes; ONLY="pages publish" for some
+	.venv/bin/python -m benchmarks $(ONLY)
+
 docs: .venv/.mypi-test  ## write the documentation into docs/_build
 	.venv/bin/python -m sphinx -W -b html docs docs/_build
 
@@ -64,4 +67,4 @@ clean:  ## remove what was made; var/, where packages are kept, stays
 	.venv/bin/python -m pip install -e '.[test$(if $(MYPI_NO_SKIPS),$(comma)ldap)]'
 	@touch $@ .venv/.mypi
 
-.PHONY: help serve test torture audit stores clients docs clean
+.PHONY: help serve test torture audit stores clients bench docs clean

@@ -55,6 +55,8 @@ TEST = [
     "gunicorn>=23.0",
     "hypothesis>=6.120",
     "justhtml>=3.16",
+    # Draws the charts of `make bench`, which installs the servers that it compares into environments of their own.
+    "matplotlib>=3.9",
     "mousebender>=2025.1",
     "mypy>=1.15",
     # Its reader of pages is a judge of ours; an environment that uv made has none.

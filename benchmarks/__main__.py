@@ -19,7 +19,7 @@ def main() -> None:
     reads = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     reads.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)} (all)")
     reads.add_argument("--rounds", type=int, default=5, help="how often each subject is measured (5)")
-    reads.add_argument("--seconds", type=float, default=2, help="how long each time (2)")
+    reads.add_argument("--seconds", type=float, default=1, help="how long each time (1)")
     reads.add_argument("--small", action="store_true", help="tiny corpora, to see that everything works")
     reads.add_argument("--output", type=Path, default=Path("benchmarks"), help="where the results go (benchmarks)")
     given = reads.parse_args()
@@ -28,7 +28,7 @@ def main() -> None:
         reads.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mypi-bench-", dir="build" if Path("build").is_dir() else None))
-    with tqdm(unit=" measured") as bar:
+    with tqdm(unit="", desc="starting", dynamic_ncols=True) as bar:
         bench = Bench(folder, given.rounds, given.seconds, given.small, bar)
         try:
             for name in given.parts or PARTS:

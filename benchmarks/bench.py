@@ -34,6 +34,7 @@ class Bench:
     def in_turns(self, table: Table, subjects: Mapping[str, Callable[[], float]]) -> None:
         """Measure each subject once in each round; one that fails is said to, and left out."""
         left = dict(subjects)
+        self.expect(self.rounds * len(left))
         for _ in range(self.rounds):
             for name, measure in list(left.items()):
                 self.say(f"{table.title}: {name}")
@@ -44,6 +45,11 @@ class Bench:
                     table.rows.pop(name, None)
                     del left[name]
                 self.bar.update()
+
+    def expect(self, count: int) -> None:
+        """Let the bar know that so much more is to come."""
+        self.bar.total = (self.bar.total or 0) + count
+        self.bar.refresh()
 
     def say(self, text: str) -> None:
         self.bar.set_description(text[:60])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import random
 import re
 from contextvars import ContextVar
 from typing import Any
@@ -42,7 +42,7 @@ def begin(given: str | None) -> str:
 
     It stays until the next request begins here, as a body may be sent, and fail, after the answer was made.
     """
-    name = given or os.urandom(8).hex()
+    name = given or f"{random.getrandbits(64):016x}"
     _request.set(name)
     return name
 

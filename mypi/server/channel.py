@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.utilities import InternalServerError
 
 from mypi.server.parser import Parser
 
 if TYPE_CHECKING:
     from mypi.server.options import Rules
+
+log = logging.getLogger(__name__)
 
 LINGER_PIECE = 256 * 1024
 
@@ -34,6 +38,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     connected: bool
     server: Any
     total_outbufs_len: int
+    current_outbuf_count: int
+    sent_continue: bool
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self._rules: Rules = adj.rules
@@ -42,6 +48,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._refused = False
         self._lingering_since: float | None = None
         self._lingered = 0
+        self._parked = False
         super().__init__(server, sock, addr, adj, map=map)
 
     @property
@@ -65,20 +72,102 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return bool(super().received(data))
 
     def service(self) -> None:
-        """Answer the first request, in a worker thread."""
-        refusal = self.requests[0].error
+        """Answer the first request, in a worker thread.
+
+        waitress sends the head and the body of an answer each by itself, and wakes the loop after it to have the
+        connection watched again. Each of these lets another thread run, and waiting for one's turn again costs more
+        than all the rest. Here an answer of usual size is sent at once, and the loop is woken only if it has to do
+        something; see docs/decisions/server.rst.
+        """
+        request = self.requests[0]
+        refusal = request.error
         self._refused = refusal is not None
         if self._refused:
             self._rules.refused(refusal.code)
         if self.server.stopping:
             # The client's next request is for another process; waitress reads here whether there may be one.
-            self.requests[0].headers["CONNECTION"] = "close"
-        super().service()
+            request.headers["CONNECTION"] = "close"
+        last = self._answer(request)
+        with self.requests_lock:
+            self._done(request, last)
+        # Only now, as the client's next request may come before this thread has its turn again.
+        self._flush()
+        self.last_activity = 0.0
+        if self._parked or self.writable() or not self.connected:
+            self.server.pull_trigger()
+
+    def _answer(self, request: Parser) -> bool:
+        """Put an answer into the buffers; return whether it is the connection's last."""
+        task = (self.error_task_class if request.error else self.task_class)(self, request)
+        try:
+            if self.connected:
+                task.service()
+                return bool(task.close_on_finish)
+        except ClientDisconnected:
+            log.info("Client disconnected while serving %s", ascii(request.path))
+        except Exception:
+            log.exception("Exception while serving %s", ascii(request.path))
+            if not task.wrote_header:
+                self._apologise(request)
+        return True
+
+    def _apologise(self, request: Parser) -> None:
+        """Answer 500 to what the application could not answer itself."""
+        request.error = InternalServerError("The server encountered an unexpected internal server error")
+        with suppress(ClientDisconnected):
+            self.error_task_class(self, request).service()
+
+    def _done(self, request: Parser, last: bool) -> None:
+        """Go on to the next request, or to the end. Its caller holds the lock of the requests."""
+        if last:
+            self.close_when_flushed = True
+            for each in self.requests:
+                each.close()
+            self.requests = []
+            return
+        # The next answer begins a buffer of its own; one for all would grow as long as the connection is open.
+        if self.current_outbuf_count > 0:
+            self.current_outbuf_count = self.adj.outbuf_high_watermark
+        request.close()
+        self.requests.pop(0)
+        if self.connected and self.requests:
+            self.server.add_task(self)
+        elif self.connected and self.request is not None and self._awaits_continue(self.request):
+            self.send_continue()
+
+    def _awaits_continue(self, request: Parser) -> bool:
+        """Say whether a client waits to be told to send its body; not told before, as answers keep their order."""
+        return bool(request.expect_continue and request.headers_finished and not self.sent_continue)
+
+    def _flush(self) -> None:
+        if self.total_outbufs_len:
+            with self.outbuf_lock:
+                self._flush_exception(self._flush_some, do_close=False)
+
+    def readable(self) -> bool:
+        """Say to the loop whether to watch for bytes.
+
+        Also while a worker has a request: most clients wait for its answer, and so nobody has to wake the loop to watch
+        again. What comes earlier parks the connection, until its answers are sent.
+        """
+        if self.will_close or self.close_when_flushed:
+            return False
+        if self._parked and not self.requests and not self.total_outbufs_len:
+            self._parked = False
+        return not self._parked
+
+    def _park(self) -> bool:
+        """Let bytes wait for as long as answers are made or sent; return whether they have to."""
+        # With the lock, a worker that is about to end sees that it has to wake the loop.
+        with self.requests_lock:
+            self._parked = bool(self.requests or self.total_outbufs_len)
+            return self._parked
 
     def handle_read(self) -> None:
         """Read, or read and forget."""
         if self._lingering_since is None:
-            super().handle_read()
+            if not self._park():
+                super().handle_read()
             return
         try:
             data = self.recv(LINGER_PIECE)  # closes at the end of the stream
@@ -95,13 +184,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
         Closing a socket with unread bytes sends a reset, which takes the answer from a client that is still sending.
         """
-        if not (self._refused and self.close_when_flushed) or self.will_close:
-            super().handle_write()
-            return
-        self._flush_exception(self._flush_some)
-        if self.total_outbufs_len or not self.connected:
-            return
-        self.close_when_flushed = False
+        self._flush_exception(self._flush_some_if_lockable)
+        if self.close_when_flushed and not self.total_outbufs_len and self.connected:
+            self.close_when_flushed = False
+            if self._refused and not self.will_close:
+                self._linger()
+                return
+            self.will_close = True
+        if self.will_close:
+            self.handle_close()
+
+    def _linger(self) -> None:
         self._drop_request()
         try:
             self.socket.shutdown(socket.SHUT_WR)

@@ -33,6 +33,9 @@ crowd = logging.getLogger("mypi.server.crowd")  # made sparse, because an attack
 # body, the file that it sends.
 _SPARE, _EACH = 64, 3
 
+_TOGETHER = 16 * 1024
+"""Bytes of an answer that are gathered before any is sent."""
+
 _AT_ONCE = 64
 """Connections that are accepted in one round of the loop."""
 
@@ -157,6 +160,8 @@ def adjust(rules: Rules, keywords: dict[str, Any]) -> Any:
     adj.rules = rules
     # mypi's own limits apply; waitress' must never come first.
     adj.connection_limit = 1 << 30
+    # Below it an answer waits for its end, so that its head and its body go out together.
+    adj.send_bytes = _TOGETHER
     adj.max_request_body_size = 1 << 62
     return adj
 

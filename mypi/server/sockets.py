@@ -62,9 +62,12 @@ class Sockets(dict[int, Any]):
             self._epoll.close()
 
     def _ask(self, number: int, each: Any) -> None:
-        readable, writable = each.readable(), each.writable() and not each.accepting
+        # In this order, as a worker may end just now: it leaves first the request, and then nothing to write.
+        working = bool(getattr(each, "requests", None))
+        writable = each.writable() and not each.accepting
+        readable = each.readable()
         # Without a request of it in work, only what happens to it here changes what it wants.
-        if not writable and not getattr(each, "requests", None):
+        if not writable and not working:
             self._lively.discard(number)
         self._want(number, (_READ if readable else 0) | (_WRITE if writable else 0))
 
