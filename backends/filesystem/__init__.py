@@ -6,7 +6,7 @@ An object's path is its key. Beside them, ``.spool`` holds bytes on their way in
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -64,20 +64,28 @@ class FilesystemStore(Store):
         return Reader(key, stream, size=found.st_size, tag=_tag(found), remaining=max(0, last - first), path=path)
 
     def _add(self, key: str, source: Source, size: int) -> None:
+        self._add_all({key: (source, size)})
+
+    def _add_all(self, objects: Mapping[str, tuple[Source, int]]) -> None:
+        with ExitStack() as held:
+            spools = {key: self._spooled(held, key, *given) for key, given in objects.items()}
+            for key, spool in spools.items():
+                with errors(key):
+                    spool.flush()
+                    self._disk.finish(spool.fileno(), key)
+            with errors(next(iter(spools))):
+                self._disk.place(spools, os.link)
+            for spool in spools.values():
+                spool.seal()
+
+    def _spooled(self, held: ExitStack, key: str, source: Source, size: int) -> Spool:
+        """Return the bytes of a source as a spool of this store, which the source itself may be."""
         self._disk.refuse_if_sealed(key)
         if isinstance(source, Spool) and source.holds(self._disk.incoming, size):
-            self._add_spool(key, source)
-            source.seal()
-            return
-        with self._disk.spool(key) as spool:
-            copy_exactly(key, source, spool, size)
-            self._add_spool(key, spool)
-
-    def _add_spool(self, key: str, spool: Spool) -> None:
-        with errors(key):
-            spool.flush()
-            self._disk.finish(spool.fileno(), key)
-            self._disk.place(key, spool, os.link, self._disk.new_folder)
+            return source
+        spool = held.enter_context(self._disk.spool(key))
+        copy_exactly(key, source, spool, size)
+        return spool
 
     def _swap(self, key: str, data: bytes, expect: Tag | None) -> Tag:
         with errors(key), self._disk.locked(key) as lock:
@@ -94,8 +102,7 @@ class FilesystemStore(Store):
                 self._disk.finish(spool.fileno(), key)
                 lock.doubt(key)
                 # Whoever stored the predecessor made its folders durable first, so that only a new document must.
-                folder = self._disk.folder if before else self._disk.new_folder
-                self._disk.place(key, spool, os.replace, folder)
+                self._disk.place({key: spool}, os.replace, new=not before)
                 lock.clear()
                 return _tag(os.fstat(spool.fileno()))
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mypi.store import Entry, Full, NotFound, Sealed, Unavailable
 
-from .files import Spool, errors, translated
+from .files import ABSENT, Spool, errors, translated
+from .locks import Lock
 
 _ATTEMPTS = 8  # of placing a file whose folder a delete prunes at the same moment
-_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _REMEMBERED = 10_000  # folders known to be durable; more than the projects of most indexes
 
 
@@ -121,7 +120,7 @@ class Disk:
         try:
             yield
         except OSError as exc:
-            if exc.errno not in _ABSENT:
+            if exc.errno not in ABSENT:
                 raise
             self.refuse_if_absent()
             raise NotFound(key) from exc
@@ -151,7 +150,7 @@ class Disk:
     @contextmanager
     def folder(self, key: str) -> Iterator[int]:
         """Open the folder that holds a key."""
-        fd = os.open(self.path(key).parent, os.O_RDONLY | os.O_DIRECTORY)
+        fd = os.open(self.name(key).rpartition("/")[0], os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield fd
         finally:
@@ -159,52 +158,64 @@ class Disk:
 
     @contextmanager
     def new_folder(self, key: str) -> Iterator[int]:
-        """Open the folder that is to hold a key, after making it and every folder on the way, durably.
+        """Open the folder that is to hold a key, after making it and every folder on the way.
 
-        A folder that exists is synced too, until this process has done it once: whoever made it may not have come so
-        far yet. The last one is never remembered, as ``prune`` may remove it and somebody else make it again; others
-        hold folders, and ``prune`` only removes what held files. The descriptor pins it: the parent is synced after it
-        was opened, so if it is still linked when a file is placed through it, it is durable.
+        When the block has ended, in which a file is put into it, their names are durable. A folder that exists is
+        synced too, until this process has done it once: whoever made it may not have come so far yet. The last one is
+        never remembered, as ``prune`` may remove it and somebody else make it again; others hold folders, and ``prune``
+        only removes what held files. So it is the syncs that come last: what holds a file is not removed any more.
         """
-        parents = key.split("/")[:-1]
-        with ExitStack() as held:
-            fd = _open_folder(held, str(self.root), None)
-            for depth, name in enumerate(parents, 1):
-                with suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=fd)
-                inner = _open_folder(held, name, fd)
-                place = "/".join(parents[:depth])
-                if place not in self._durable:
-                    self.sync_folder(fd, key)
-                if depth < len(parents):
-                    self._remember(place)
-                fd = inner
+        last = inner = key.rpartition("/")[0]
+        if last:
+            self._make(last)
+        with self.folder(key) as fd:
             yield fd
+        while inner:
+            if inner not in self._durable:
+                with self.folder(inner) as fd:
+                    self.sync_folder(fd, key)
+            if inner != last:
+                self._remember(inner)
+            inner = inner.rpartition("/")[0]
+
+    def _make(self, folder: str) -> None:
+        """Make a folder, and those on the way to it where they are missing."""
+        try:
+            os.mkdir(self.name(folder))  # noqa: PTH102 - a Path is dearer than the call
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            above = folder.rpartition("/")[0]
+            if not above:
+                raise  # the store itself is away
+            self._make(above)
+            with suppress(FileExistsError):
+                os.mkdir(self.name(folder))  # noqa: PTH102
 
     def _remember(self, place: str) -> None:
         if len(self._durable) >= _REMEMBERED:
             self._durable.clear()
         self._durable.add(place)
 
-    def place(
-        self,
-        key: str,
-        spool: Spool,
-        move: Callable[..., None],
-        folder: Callable[[str], AbstractContextManager[int]],
-    ) -> None:
-        """Give a finished file its key durably, by ``os.link`` or ``os.replace`` into the folder that is given."""
+    def place(self, spools: Mapping[str, Spool], move: Callable[..., None], *, new: bool = True) -> None:
+        """Give finished files their keys durably, all in one folder, by ``os.link`` or ``os.replace``.
+
+        Unless ``new`` is false the folder may be missing.
+        """
+        key = next(iter(spools))
         for _ in range(_ATTEMPTS):
             try:
-                with folder(key) as fd:
-                    move(spool.name, key.rpartition("/")[2], dst_dir_fd=fd)
+                with self.new_folder(key) if new else self.folder(key) as fd:
+                    for each, spool in spools.items():
+                        move(spool.name, each.rpartition("/")[2], dst_dir_fd=fd)
                     self.sync_folder(fd, key)
-                    return
             except FileNotFoundError:
                 continue
             except OSError:
                 self.prune(key)
                 raise
+            else:
+                return
         self.prune(key)
         raise Unavailable(key, "its folder or its spool file keeps vanishing; try again")
 
@@ -226,7 +237,7 @@ class Disk:
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield Lock(self, fd)
+            yield Lock(fd, self._settle)
         finally:
             # Closing would not release it while a child that was forked meanwhile keeps its copy open.
             fcntl.flock(fd, fcntl.LOCK_UN)
@@ -249,8 +260,11 @@ class Disk:
             return
         if doubt == key.encode():
             self.refuse_if_sealed(key)
-            with self.folder(key) as fd:
-                self.sync_folder(fd, key)
+            self._settle(key)
+
+    def _settle(self, key: str) -> None:
+        with self.folder(key) as fd:
+            self.sync_folder(fd, key)
 
     def settle_all(self) -> None:
         """Make durable what swaps that were killed left in doubt, so that reads need not."""
@@ -259,42 +273,3 @@ class Disk:
                 if path.stat().st_size:
                     with self._locked(path) as lock:
                         lock.settle()
-
-
-class Lock:
-    """A held lock. Its file names the document that was replaced but may not be durable yet, and is empty otherwise.
-
-    The mark itself needs no sync: after ``kill -9`` the kernel still has it, and after a power loss whatever is found
-    on the disk is durable.
-    """
-
-    def __init__(self, disk: Disk, fd: int) -> None:
-        self._disk = disk
-        self._fd = fd
-
-    def doubt(self, key: str) -> None:
-        os.pwrite(self._fd, key.encode(), 0)
-
-    def clear(self) -> None:
-        os.ftruncate(self._fd, 0)
-
-    def settle(self) -> None:
-        """Sync what the last holder of the lock, killed in the middle of a swap, left in doubt."""
-        mark = os.pread(self._fd, 4096, 0)
-        if mark:
-            # A power loss may leave anything in the file, which is then no key; or its folder is gone by now.
-            try:
-                with self._disk.folder(mark.decode()) as folder:
-                    self._disk.sync_folder(folder, mark.decode())
-            except ValueError:
-                pass
-            except OSError as exc:
-                if exc.errno not in _ABSENT | {errno.ENAMETOOLONG}:
-                    raise
-            self.clear()
-
-
-def _open_folder(held: ExitStack, path: str, within: int | None) -> int:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=within)
-    held.callback(os.close, fd)
-    return fd

@@ -13,6 +13,9 @@ from typing import Any
 
 from mypi.store import Full, StoreError, Unavailable
 
+ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+"""By which a file system says that there is no such file."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _SENTENCES = {
     errno.EACCES: "permission denied; let the user that runs mypi read and write the whole folder of the store",

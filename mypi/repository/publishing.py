@@ -19,7 +19,7 @@ from ..artifacts import Artifact, inspect
 from ..metadata import CoreMetadata
 from ..model import Event, File, Project
 from ..settings import Settings
-from ..store import Store, StoreError, Unavailable
+from ..store import Source, Store, StoreError, Unavailable
 from ..times import moment
 from . import keys
 from .catalogue import Catalogue
@@ -132,17 +132,16 @@ class Publisher:
     def _add(self, project: str, file: File, submission: Submission, beside: Mapping[str, bytes]) -> None:
         """Add the bytes and what lies beside them; after an error nothing is left if the store still lets us."""
         key = keys.file(self._catalogue.index, project, file.token, file.filename)
-        added = []
+        objects: dict[str, tuple[Source, int]] = {
+            keys.beside(key, ending): (io.BytesIO(data), len(data)) for ending, data in beside.items()
+        }
+        objects[key] = submission.content, submission.size
+        submission.content.seek(0)
         try:
-            for ending, data in beside.items():
-                added.append(name := keys.beside(key, ending))
-                self._files.add(name, io.BytesIO(data), len(data))
-            submission.content.seek(0)
-            added.append(key)
-            self._files.add(key, submission.content, submission.size)
+            self._files.add_all(objects)
         except BaseException:
             # No swap has named these keys yet, so they can go at once; what cannot be deleted waits for the sweep.
-            for name in added:
+            for name in objects:
                 with contextlib.suppress(StoreError):
                     self._files.delete(name)
             raise

@@ -14,7 +14,7 @@ Operation = Literal["open", "add", "swap", "delete", "list"]
 
 
 class WrappedStore(Store):
-    """Passes everything on to another store; ``copy`` is made of its own ``open`` and ``add``."""
+    """Passes everything on to another store; ``copy`` and ``add_all`` are made of its own ``open`` and ``add``."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ..store import CHUNK, NotFound, Source, Store, Truncated
-from .samples import DOCUMENT, FILE, OTHER, Broken, Sips, Zeros, add, keys
+from ..store import CHUNK, InvalidKey, NotFound, Source, Store, Truncated
+from .samples import BESIDE, DOCUMENT, FILE, OTHER, Broken, Sips, Zeros, add, keys
 
 
 class FileContract:
@@ -56,6 +56,36 @@ class FileContract:
     def test_error_of_the_source_comes_through_and_nothing_is_stored(self, store: Store) -> None:
         with pytest.raises(ConnectionResetError):
             store.add(FILE, Broken(), 10)
+        assert keys(store) == []
+
+    def test_files_of_one_folder_are_added_together(self, store: Store) -> None:
+        with store.spool() as spool:
+            spool.write(b"0123456789" * 100_000)
+            spool.seek(0)
+            later = io.BytesIO(b"skipped,kept")
+            later.seek(8)
+            store.add_all({BESIDE: (later, 4), FILE: (spool, 1_000_000), FILE + ".asc": (Sips(b"signature"), 9)})
+        assert keys(store) == [FILE, FILE + ".asc", BESIDE]
+        assert store.read(FILE)[0] == b"0123456789" * 100_000
+        assert (store.read(BESIDE)[0], store.read(FILE + ".asc")[0]) == (b"kept", b"signature")
+        store.add_all({})
+
+    def test_files_added_together_are_refused_where_one_is(self, store: Store) -> None:
+        with pytest.raises(Truncated):
+            store.add_all({BESIDE: (io.BytesIO(b"0123"), 4), FILE: (io.BytesIO(b"0123456789"), 11)})
+        with pytest.raises(NotFound):
+            store.open(FILE)
+        with pytest.raises(ConnectionResetError):
+            store.add_all({FILE: (Broken(), 10), BESIDE: (io.BytesIO(b"0123"), 4)})
+        for key in keys(store):
+            store.delete(key)
+        store.add_all({BESIDE: (io.BytesIO(b"again"), 5)})
+        assert store.read(BESIDE)[0] == b"again"
+
+    @pytest.mark.parametrize("stray", [OTHER, "files", f"{FILE}/below", "files//acme"])
+    def test_files_of_several_folders_are_not_added_together(self, store: Store, stray: str) -> None:
+        with pytest.raises(InvalidKey):
+            store.add_all({FILE: (io.BytesIO(b"1"), 1), stray: (io.BytesIO(b"2"), 1)})
         assert keys(store) == []
 
     def test_large_file_is_streamed(self, store: Store) -> None:

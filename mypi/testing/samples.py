@@ -8,6 +8,7 @@ from ..store import Store
 
 FILE = "files/main/acme/0123456789abcdef/acme-1.0.tar.gz"
 OTHER = "files/main/acme/fedcba9876543210/acme-1.0.tar.gz"
+BESIDE = FILE + ".metadata"
 DOCUMENT = "indexes/main/acme.json"
 
 

@@ -36,8 +36,7 @@ def victim(path, name, pipe):
     while True:
         number += 1
         key = f"files/main/{name}/{number}/file"
-        data = expected(key)
-        store.add(key, io.BytesIO(data), len(data))
+        store.add_all({each: (io.BytesIO(expected(each)), len(expected(each))) for each in (key + ".metadata", key)})
         while True:
             counts, tag = known(store)
             try:
@@ -83,8 +82,8 @@ def test_killed_processes_lose_nothing_and_tear_nothing(tmp_path):
     for name, number in promised.items():
         assert counts[name] in (number, number + 1)
         for each in range(1, number + 1):
-            key = f"files/main/{name}/{each}/file"
-            assert store.read(key)[0] == expected(key)
+            for key in (f"files/main/{name}/{each}/file", f"files/main/{name}/{each}/file.metadata"):
+                assert store.read(key)[0] == expected(key)
     for entry in store.list("files/"):
         assert store.read(entry.key)[0] == expected(entry.key)
     store.maintain(2**40)

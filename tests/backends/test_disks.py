@@ -16,6 +16,7 @@ if os.geteuid() != 0:
     pytest.skip("mounting a file system needs root", allow_module_level=True)
 
 BIG = 8 * 2**20
+NAMES = ("f", "f.metadata")
 
 
 def opened(folder):
@@ -148,7 +149,7 @@ def test_copy_of_the_disk_at_any_moment_holds_what_was_acknowledged(mount, tmp_p
         store._disk.finish = store._disk.sync_folder = lambda *_: None
     tag, kept = None, []
     for number in range(10):
-        add(store, f"files/a/{number}/f", 5000)
+        store.add_all({f"files/a/{number}/{name}": (io.BytesIO(bytes(5000)), 5000) for name in NAMES})
         tag = store.swap("indexes/a.json", b"%d" % number, tag)
         shutil.copy(tmp_path / "image0", tmp_path / f"copy{number}")
     for number in range(10):
@@ -156,8 +157,8 @@ def test_copy_of_the_disk_at_any_moment_holds_what_was_acknowledged(mount, tmp_p
         copied = FilesystemStore(str(folder))
         try:
             documents = copied.read("indexes/a.json")[0]
-            files = [copied.read(f"files/a/{each}/f")[0] for each in range(number + 1)]
-            kept.append(documents == b"%d" % number and files == [bytes(5000)] * (number + 1))
+            files = [copied.read(f"files/a/{each}/{name}")[0] for each in range(number + 1) for name in NAMES]
+            kept.append(documents == b"%d" % number and files == [bytes(5000)] * len(NAMES) * (number + 1))
         except NotFound:
             kept.append(False)
     if forgotten:

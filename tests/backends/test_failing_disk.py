@@ -1,6 +1,7 @@
 """A disk that answers with errors: each is told, none is taken for something else, and nothing is half done."""
 
 import errno
+import io
 import os
 import shutil
 import tempfile
@@ -22,9 +23,17 @@ def adding_spool(store):
         store.add(FILE, spool, 5)
 
 
+def adding_several(store):
+    with store.spool() as spool:
+        spool.write(b"bytes")
+        spool.seek(0)
+        store.add_all({FILE + ".metadata": (io.BytesIO(b"metadata"), 8), FILE: (spool, 5)})
+
+
 CALLS = {
     "add": add,
     "add a spool": adding_spool,
+    "add several": adding_several,
     "make a document": lambda store: store.swap("new", b"2", None),
     "replace a document": lambda store: store.swap("old", b"2", store.read("old")[1]),
     "delete": lambda store: store.delete("doomed"),
@@ -86,7 +95,7 @@ def test_sync_that_waited_while_another_failed_does_not_succeed(store, monkeypat
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-@pytest.mark.parametrize("name", ["add", "add a spool", "make a document"])
+@pytest.mark.parametrize("name", ["add", "add a spool", "add several", "make a document"])
 def test_full_disk_found_by_the_sync_of_a_file_leaves_nothing(store, root, monkeypatch, code, name):
     break_call(monkeypatch, "fsync", code)
     with pytest.raises(Full, match="free some"):

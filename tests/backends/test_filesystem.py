@@ -117,6 +117,16 @@ def test_add_gives_up_when_its_spool_is_taken_away(store, root):
             store.add(FILE, spool, 5)
 
 
+def test_add_makes_no_store_where_there_is_none_any_more(store, root):
+    with store.spool() as spool:
+        spool.write(b"bytes")
+        spool.seek(0)
+        shutil.rmtree(root)
+        with pytest.raises(Unavailable, match="try again"):
+            store.add(FILE, spool, 5)
+    assert not root.exists()
+
+
 def test_listing_tolerates_what_vanishes_meanwhile(store, root):
     for number in range(50):
         add(store, f"files/a/{number}/f")
@@ -151,6 +161,9 @@ def test_known_folders_are_not_synced_again(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), real(fd)))
     add(store, "files/main/acme/2/f")
     assert len(synced) == 3  # the file, the project's folder for the new token, the token's folder
+    synced.clear()
+    store.add_all({f"files/main/acme/3/f{ending}": (io.BytesIO(b""), 0) for ending in ("", ".metadata", ".asc")})
+    assert len(synced) == 5  # three files, and the same two folders once
     tag = store.swap(DOCUMENT, b"1", None)
     synced.clear()
     store.swap(DOCUMENT, b"2", tag)

@@ -60,6 +60,14 @@ def add(recorder, store, key, data):
     recorder.note("promise", key, data)
 
 
+def add_all(recorder, store, sources):
+    for key, data in sources.items():
+        recorder.note("try", key, data)
+    store.add_all({key: (io.BytesIO(data), len(data)) for key, data in sources.items()})
+    for key, data in sources.items():
+        recorder.note("promise", key, data)
+
+
 def swap(recorder, store, key, data, expect):
     recorder.note("try", key, data)
     tag = store.swap(key, data, expect)
@@ -68,7 +76,7 @@ def swap(recorder, store, key, data, expect):
 
 
 def work(recorder, store):
-    """Publish three files, remove one, and keep a record, as an index does."""
+    """Publish some files, remove one, and keep a record, as an index does."""
     swap(recorder, store, "store.json", b"id", None)
     tag = None
     for number in range(3):
@@ -81,6 +89,9 @@ def work(recorder, store):
             recorder.note("promise", key, b"bytes %d" % number)
         add(recorder, store, key + ".metadata", b"metadata %d" % number)
         tag = swap(recorder, store, DOCUMENT, b"revision %d" % number, tag)
+    for project in ("acme", "other"):
+        key = f"files/main/{project}/x/{project}-x.whl"
+        add_all(recorder, store, {key + ".metadata": b"metadata", key + ".asc": b"signature", key: b"bytes"})
     swap(recorder, store, "once/token/1", b"used", None)
     recorder.note("promise", "files/main/acme/0/acme-0.tar.gz", None)
     store.delete("files/main/acme/0/acme-0.tar.gz")
@@ -100,6 +111,23 @@ def test_acknowledged_writes_survive_a_power_loss_at_any_moment(recorder, root):
 def test_a_forgotten_sync_is_noticed(recorder, root, forgotten, complaint):
     work(recorder, opened(root, forgotten))
     assert any(complaint in lie for lie in broken_promises(recorder))
+
+
+@pytest.mark.parametrize("when", ["mkdir", "link", "fsync"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_files_added_together_bear_another_process_in_their_folders(recorder, root, when, nth):
+    """The other stores beside them at every moment, and it is killed or lives on: each promise stands by itself."""
+    key = "files/main/acme/1/acme-1.whl"
+
+    def other(left):
+        if left:
+            recorder.after[when] = lambda: other(left - 1)
+        else:
+            add(recorder, opened(root), "files/main/acme/2/acme-2.whl", b"another")
+
+    other(nth)
+    add_all(recorder, opened(root), {key + ".metadata": b"metadata", key: b"bytes"})
+    assert broken_promises(recorder) == set()
 
 
 def interrupted_by_another(recorder, root, forgotten):

@@ -2,7 +2,7 @@
 
 A store holds *files*, which are written once under fresh keys, and *documents*, which are small and replaced by
 compare-and-swap. It never learns what a project or a request is. ``mypi.testing.StoreContract`` proves each sentence
-of this module on any implementation.
+of this package on any implementation.
 A key is one or more segments joined by ``/``. No key is a folder of another: where ``a/b`` is stored, ``a/b/c`` is not.
 """
 
@@ -11,11 +11,33 @@ from __future__ import annotations
 import re
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar, NewType, Protocol
 
-from .options import Option
+from ..options import Option
+from .errors import Conflict, Full, InvalidKey, NotFound, Sealed, StoreError, Truncated, Unavailable, Unchanged
+
+__all__ = [
+    "CHUNK",
+    "Conflict",
+    "Entry",
+    "Full",
+    "InvalidKey",
+    "NotFound",
+    "Reader",
+    "Sealed",
+    "Source",
+    "Store",
+    "StoreError",
+    "Stream",
+    "Tag",
+    "Truncated",
+    "Unavailable",
+    "Unchanged",
+    "copy_exactly",
+    "is_key",
+]
 
 Tag = NewType("Tag", str)
 """Names one version of one object: two versions of a document never share a tag."""
@@ -25,62 +47,6 @@ CHUNK = 256 * 1024
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_!+-][A-Za-z0-9_.!+-]{0,219}\Z")
 _LONGEST_KEY = 900  # S3 takes 1,024 bytes, a configured prefix included
-
-
-class StoreError(Exception):
-    """A store could not do what was asked of ``key``; the cause is chained."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(key, reason)
-        self.key = key
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.reason}"
-
-
-class NotFound(StoreError, KeyError):
-    """Nothing is stored under the key. Also a KeyError, so that traversal answers 404."""
-
-    def __init__(self, key: str, reason: str = "not found") -> None:
-        super().__init__(key, reason)
-
-
-class Unchanged(StoreError):
-    """The object still has the tag that the caller knows."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key, "unchanged")
-
-
-class Conflict(StoreError):
-    """The document is not the version that was expected; nothing was written."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key, "changed by somebody else")
-
-
-class Truncated(StoreError):
-    """The bytes ended before their size was reached, or went on after it."""
-
-
-class Unavailable(StoreError):
-    """The store cannot answer now. After a swap this means "perhaps": the document may have been replaced."""
-
-
-class Full(Unavailable):
-    """There is no room left; nothing was written. Reads go on."""
-
-
-class Sealed(Unavailable):
-    """The store takes no more writes until its cause is mended and mypi restarted; nothing more was promised."""
-
-
-class InvalidKey(StoreError, ValueError):
-    """The key or prefix is malformed: a mistake of the caller, found before any backend sees it."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key[:200], "not a key of a store")
 
 
 class Source(Protocol):
@@ -209,6 +175,17 @@ class Store(ABC):
         """
         self._add(_checked(key), source, size)
 
+    def add_all(self, objects: Mapping[str, tuple[Source, int]]) -> None:
+        """Store several new files of one folder, each with its source and size, as ``add`` does one.
+
+        When this returns all are durable; after an error some may be there. Raises as ``add`` does.
+        """
+        for key in objects:
+            if _checked(key).rpartition("/")[0] != next(iter(objects)).rpartition("/")[0]:
+                raise InvalidKey(key)
+        if objects:
+            self._add_all(objects)
+
     def swap(self, key: str, data: bytes, expect: Tag | None) -> Tag:
         """Replace a document if and only if its tag is ``expect`` (None: it must not exist); return the new tag.
 
@@ -262,6 +239,10 @@ class Store(ABC):
 
     def close(self) -> None:
         """Give back what the store holds open. It is not used afterwards."""
+
+    def _add_all(self, objects: Mapping[str, tuple[Source, int]]) -> None:
+        for key, (source, size) in objects.items():
+            self._add(key, source, size)
 
     def _copy(self, key: str, fresh: str) -> None:
         with self._open(key, 0, None, None) as reader:
