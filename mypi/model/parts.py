@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
+
+from .sparse import text
 
 Status = Literal["active", "archived", "deprecated", "quarantined"]
 STATUSES: tuple[Status, ...] = ("active", "archived", "deprecated", "quarantined")
@@ -47,6 +51,11 @@ class Event:
     via: str | None = None
     subject: str | None = None
 
+    @cached_property
+    def text(self) -> str:
+        """Its JSON, made once: each change of a project writes all of its history."""
+        return text(self)
+
     def about(self, **details: str | None) -> Event:
         """Return the event with its object filled in."""
         return replace(self, **details)  # type: ignore[arg-type] # only the optional strings are filled in
@@ -83,6 +92,11 @@ class File:
     purged: bool = False
     damage: Mapping[str, str] | None = field(default=None, hash=False)
     moved: Mapping[str, str] | None = field(default=None, hash=False)
+
+    @cached_property
+    def text(self) -> str:
+        """Its JSON, behind its name, made once: each change of a project writes all of its files."""
+        return f"{json.dumps(self.filename, ensure_ascii=False)}:{text(self, 'filename')}"
 
     @property
     def live(self) -> bool:
