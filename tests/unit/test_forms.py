@@ -14,9 +14,11 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.sansio.multipart import MultipartDecoder
 
 from mypi import forms
 from mypi.forms import Form, FormError, Limits, TooLarge, absent, parse
+from mypi.forms.decoding import Decoder
 from tests import wire
 from tests.tally import Tally
 
@@ -555,8 +557,8 @@ def outcome(body: bytes, kind: str) -> object:
 
 
 def by_the_decoder(body: bytes, kind: str) -> object:
-    """Return the same with nothing taken ahead of the decoder."""
-    with patch.object(forms, "_plain", lambda body, *_: body):
+    """Return the same with nothing taken ahead of the decoder, and werkzeug's own expressions in that."""
+    with patch.object(forms, "_plain", lambda body, *_: body), patch.object(forms, "Decoder", MultipartDecoder):
         return outcome(body, kind)
 
 
@@ -571,6 +573,19 @@ def test_plain_texts_are_taken_ahead_as_the_decoder_takes_them() -> None:
             for rest in (end(), part("version", b"1") + end(), b"--frontier", b"--frontier \r\n", b"--frontier\n"):
                 body = text + value + line + rest
                 assert outcome(body, MULTIPART) == by_the_decoder(body, MULTIPART)
+
+
+@settings(max_examples=2000 if TORTURE else 300, deadline=None)
+@given(
+    data=st.lists(st.sampled_from([b"--a.b", b"--a", b"a.b", b"--", b"\r", b"\n", b"\r\n", b" ", b"\t", b"\f", b"x"])),
+    start=st.integers(0, 12),
+)
+def test_delimiters_are_found_where_werkzeug_finds_them(data: list[bytes], start: int) -> None:
+    body, theirs, ours = bytearray(b"".join(data)), MultipartDecoder(b"a.b"), Decoder(b"a.b")
+    for their, our in ((theirs.preamble_re, ours.preamble_re), (theirs.boundary_re, ours.boundary_re)):
+        want, found = their.search(body, start), our.search(body, start)
+        told = [match and (match.start(), match.end(), match.group(1)) for match in (want, found)]
+        assert told[0] == told[1]
 
 
 def test_texts_behind_the_first_strange_part_are_left_to_the_decoder() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Field, File, MultipartDecoder, NeedData
+from werkzeug.sansio.multipart import Data, Field, File, NeedData
 
 from mypi.fields import (
     FILES,
@@ -40,6 +40,8 @@ from mypi.fields import (
     text,
 )
 
+from .decoding import DELIMITER, Decoder, uncut
+
 if TYPE_CHECKING:
     from hashlib import _Hash
 
@@ -48,9 +50,6 @@ __all__ = ["FilePart", "Form", "FormError", "Limits", "Source", "Spool", "TooLar
 # One read of the stream. Below 64 KiB the decoder's fixed cost shows; above 256 KiB the processor's cache is left.
 PIECE = 256 * KIB
 
-# What a delimiter has besides its boundary: CR LF, two dashes, and two more and CR LF in the last one.
-DELIMITER = 8
-_LINE_END = re.compile(rb"[\r\n]")
 _TEXT = re.compile(rb'\r\n(Content-Disposition): (form-data; name="([A-Za-z0-9_:.-]+)")\r\n\r\n')
 _BOUNDARY = re.compile(r"[ -~]*[!-~]")
 
@@ -122,9 +121,9 @@ def _parse_urlencoded(pieces: Iterator[bytes], limits: Limits) -> Form:
 
 
 def _decode(pieces: Iterator[bytes], boundary: str, reading: _Reading) -> None:
-    decoder = MultipartDecoder(boundary.encode("ascii"))
-    uncut = _uncut(pieces, len(boundary) + DELIMITER)
-    for piece in chain([_plain(next(uncut), b"--" + decoder.boundary, reading)], uncut):
+    decoder = Decoder(boundary.encode("ascii"))
+    whole = uncut(pieces, len(boundary) + DELIMITER)
+    for piece in chain([_plain(next(whole), b"--" + decoder.boundary, reading)], whole):
         decoder.receive_data(piece)
         _take(decoder, reading)
         # In the middle of a part the decoder keeps no more than a boundary's length. What it holds beyond that is an
@@ -154,23 +153,7 @@ def _plain(body: bytes, delimiter: bytes, reading: _Reading) -> bytes:
     return body[place:]
 
 
-def _uncut(pieces: Iterator[bytes], window: int) -> Iterator[bytes]:
-    """Yield pieces that do not end inside a delimiter.
-
-    werkzeug 3.1.9 takes the CR for content when it has been given all of CR LF, two dashes, the boundary and one byte
-    more: one file in 100,000 would fail its digest, at every attempt.
-    """
-    held = b""
-    for piece in pieces:
-        joined = held + piece
-        line = _LINE_END.search(joined, max(0, len(joined) - window))
-        cut = line.start() if line else len(joined)
-        yield joined[:cut]
-        held = joined[cut:]
-    yield held
-
-
-def _take(decoder: MultipartDecoder, reading: _Reading) -> None:
+def _take(decoder: Decoder, reading: _Reading) -> None:
     """Hand on everything that the decoder has recognised."""
     while True:
         try:
