@@ -108,7 +108,7 @@ class FilesystemStore(Store):
 
     def _existing(self, key: str) -> os.stat_result | None:
         try:
-            return self._disk.path(key).stat()
+            return os.stat(self._disk.name(key))  # noqa: PTH116 - as above
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -27,7 +27,8 @@ class Disk:
         self.root = root
         self.incoming = root / ".spool"
         self.locks = root / ".locks"
-        self._name, self._locks = str(root), str(self.locks)
+        # A path is put together as text where there are many: a Path is dearer than the call that it is made for.
+        self._name, self._incoming, self._locks = str(root), str(self.incoming), str(self.locks)
         self._durable: set[str] = set()
         self._broken: OSError | None = None
         self.read_only = False
@@ -49,7 +50,7 @@ class Disk:
         """Return a new empty file on the store's own file system."""
         with errors(key):
             while True:
-                spool = Spool(self.incoming / secrets.token_hex(16), key)
+                spool = Spool(f"{self._incoming}/{secrets.token_hex(16)}", key)
                 # Between its making and its lock a maintain whose clock is ahead may have taken it for abandoned.
                 if os.fstat(spool.fileno()).st_nlink:
                     return spool
@@ -86,8 +87,7 @@ class Disk:
         )
 
     def finish(self, fd: int, key: str) -> None:
-        """Make a written file read-only and durable. Raises Full, and the file may be dropped; Sealed."""
-        os.fchmod(fd, os.fstat(fd).st_mode & 0o444)
+        """Make a written file durable. Raises Full, and the file may be dropped; Sealed."""
         try:
             os.fsync(fd)
         except OSError as exc:
@@ -181,7 +181,7 @@ class Disk:
     def _make(self, folder: str) -> None:
         """Make a folder, and those on the way to it where they are missing."""
         try:
-            os.mkdir(self.name(folder))  # noqa: PTH102 - a Path is dearer than the call
+            os.mkdir(self.name(folder))  # noqa: PTH102
         except FileExistsError:
             pass
         except FileNotFoundError:
@@ -228,11 +228,11 @@ class Disk:
     @contextmanager
     def locked(self, key: str) -> Iterator[Lock]:
         """Hold the lock that all swaps of a key share, with every thread and process of this host."""
-        with self._locked(Path(self._lock_name(key))) as lock:
+        with self._locked(self._lock_name(key)) as lock:
             yield lock
 
     @contextmanager
-    def _locked(self, path: Path) -> Iterator[Lock]:
+    def _locked(self, path: Path | str) -> Iterator[Lock]:
         # Opened anew each time, for flock belongs to the open file: so it keeps threads apart as well.
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -253,7 +253,7 @@ class Disk:
         """
         path = self._lock_name(key)
         try:
-            if not os.stat(path).st_size:  # noqa: PTH116 - a Path is dearer than the call
+            if not os.stat(path).st_size:  # noqa: PTH116
                 return
             doubt = Path(path).read_bytes()
         except FileNotFoundError:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ _SENTENCES = {
     errno.ENOENT: "a folder of the store is missing; mount its disk, or start mypi once to make it",
     errno.EMFILE: "too many open files; raise the limit of open files (LimitNOFILE, ulimit -n)",
 }
+
+
+_Opener = Callable[[str, int], int]
 
 
 @contextmanager
@@ -48,9 +51,9 @@ def translated(key: str, exc: OSError) -> StoreError:
 class File(io.FileIO):
     """A file without a buffer that raises StoreErrors."""
 
-    def __init__(self, path: Path | str | int, mode: str, key: str) -> None:
+    def __init__(self, path: Path | str | int, mode: str, key: str, opener: _Opener | None = None) -> None:
         self._key = key
-        super().__init__(path, mode)
+        super().__init__(path, mode, opener=opener)
 
     def read(self, size: int | None = -1, /) -> bytes | Any:
         with errors(self._key):
@@ -72,8 +75,8 @@ class File(io.FileIO):
 class Spool(io.BufferedRandom):
     """Bytes on their way into a store, in a file that goes when it is closed, wherever else it was linked."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        raw = File(path, "x+b", key)
+    def __init__(self, path: str, key: str) -> None:
+        raw = File(path, "x+b", key, _read_only)
         super().__init__(raw)
         self._path = path
         self._sealed = False
@@ -82,7 +85,7 @@ class Spool(io.BufferedRandom):
 
     def holds(self, folder: Path, size: int) -> bool:
         """Tell whether the file lies in ``folder``, stands at its beginning and has ``size`` bytes."""
-        if self._path.parent != folder or self.tell():
+        if os.path.dirname(self._path) != str(folder) or self.tell():  # noqa: PTH120 - a Path is dearer
             return False
         self.flush()
         return os.fstat(self.fileno()).st_size == size
@@ -111,7 +114,12 @@ class Spool(io.BufferedRandom):
                 super().close()
         finally:
             with suppress(OSError):
-                self._path.unlink()
+                os.unlink(self._path)  # noqa: PTH108
+
+
+def _read_only(path: str, flags: int) -> int:
+    """Open a new file that can be written by who makes it only, and only until it is closed."""
+    return os.open(path, flags, 0o444)
 
 
 def make_later(fd: int, than: int) -> None:

@@ -196,6 +196,8 @@ def _widen(raw_name: bytes, extra: bytes, values: tuple[int, ...]) -> tuple[int,
     The field holds exactly the full ones, in order. Bazel writes a field also where none is full: it must then repeat
     what the header says.
     """
+    if not extra and FULL32 not in values:
+        return values  # as almost all are
     field = _zip64_field(raw_name, extra)
     full = [value == FULL32 for value in values]
     wanted = sum(full)
