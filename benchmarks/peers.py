@@ -167,7 +167,7 @@ class Pypiron(Peer):
     """pypiron, which asks nobody outside here."""
 
     name = "pypiron"
-    note = "lists an upload about a second after its answer; does not sync its index"
+    note = "syncs the bytes of a file, no folder and not its index; lists an upload some milliseconds after its answer"
     requirements = ("pypiron",)
     upload_path = "/legacy/"
     account = Account()

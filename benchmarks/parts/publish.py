@@ -78,6 +78,8 @@ def _crowded(bench: Bench, mypi: tuple[Peer, Process]) -> None:
     corpora.bulk(folder / "store", 1, 1, large=size)
     peer = Mypi()
     with peer.serving(folder) as process, contextlib.closing(peer.publisher(process)) as publisher:
+        bench.expect(bench.rounds)
+        bench.say(table.title)
         publisher.lists(peer.page("acme-huge"), "none")
         for number in range(bench.rounds):
             table.add("mypi", publisher.publish(corpora.wheel("acme-huge", f"2.{number}")) * 1000)
