@@ -28,6 +28,7 @@ from mypi import server
 from mypi.server import options
 from mypi.server.channel import Channel
 from mypi.server.listener import CannotListen, Service, adjust
+from mypi.server.sockets import Sockets
 
 MIB = 1024 * 1024
 
@@ -461,11 +462,13 @@ def channel() -> Iterator[tuple[Channel, socket.socket]]:
     owner = SimpleNamespace(
         adj=adj, stopping=False, active_channels={}, add_task=lambda task: None, pull_trigger=lambda: None
     )
-    it = Channel(owner, ours, ("192.0.2.1", 1), adj, map={})
+    sockets = Sockets()
+    it = Channel(owner, ours, ("192.0.2.1", 1), adj, map=sockets)
     with theirs:
         yield it, theirs
         if it.connected:
             it.handle_close()
+        sockets.close()
 
 
 def refuse(it: Channel) -> None:
