@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mypi import metadata
 from mypi.artifacts import ArtifactError
+from mypi.backends.filesystem import FilesystemStore
 from mypi.model import Closed, Missing, Taken
 from mypi.repository import Refused, Repository
 from mypi.store import NotFound, Store, Truncated, Unavailable
@@ -104,6 +107,27 @@ def test_a_publish_costs_few_calls(store: Store) -> None:
     counted = [operation for operation, _ in recording.log]
     assert (counted.count("add"), counted.count("swap")) == (2, 1)
     assert counted.index("swap") > max(place for place, each in enumerate(counted) if each == "add")
+
+
+def test_a_publish_on_a_disk_syncs_each_file_and_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemStore(str(tmp_path))
+    store.check()
+    repository = Repository(store, store, settings())
+    publish(repository)
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    file = publish(repository, version="2.0")
+    folder = f"{tmp_path}/files/main/acme-lib"
+    assert [path for path in synced if ".spool" not in path] == [
+        f"{folder}/{file.token}", folder, f"{tmp_path}/indexes/main"
+    ]  # fmt: skip
+    assert len(synced) == 6  # besides the file, its metadata and the document
 
 
 def test_B1_16_other_bytes_under_the_name_are_refused(store: Store, repository: Repository) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mypi.model import Closed, Event, File, Missing, Names, Project, Taken
+from mypi.model import Closed, Event, File, Missing, Names, Project, Taken, parts, sparse
 
 NOW = Event(at="2026-01-02T03:04:05.000000Z", did="", by="alice", origin="127.0.0.1")
 LATER = replace(NOW, at="2026-03-01T00:00:00.000000Z")
@@ -178,6 +178,17 @@ def test_a_document_survives_being_written_and_read():
     )
     assert Project.load(whole.dump()) == whole
     assert json.loads(whole.dump())["revision"] == "r1"
+
+
+def test_a_change_turns_only_what_is_new_into_text(monkeypatch):
+    before = project(*(made(f"acme_lib-{n}-py3-none-any.whl", str(n)) for n in range(5)))
+    before.dump()
+    written = []
+    monkeypatch.setattr(parts, "text", lambda value, *without: written.append(value) or sparse.text(value, *without))
+    file = made("acme_lib-9-py3-none-any.whl", "9")
+    after = before.publish(file, Event("2026-01-01T00:00:00Z", ""))
+    assert Project.load(after.dump()) == after
+    assert written == [file, after.history[-1]]
 
 
 def test_what_has_its_default_is_not_written():
