@@ -77,15 +77,20 @@ def bulk(folder: Path, projects: int, files: int, large: int = 0) -> None:
     The bytes of files are not written: pages are asked for, not files.
     """
     Repository.open(Settings.load({"mypi.storage": "filesystem", "mypi.storage.path": str(folder)}, {})).close()
-    documents = folder / "indexes" / "main"
-    documents.mkdir(parents=True, exist_ok=True)
+    (folder / "indexes" / "main").mkdir(parents=True, exist_ok=True)
+    for key, data in documents(projects, files, large):
+        (folder / key).write_bytes(data)
+    os.sync()
+
+
+def documents(projects: int, files: int, large: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield what such an index keeps, by its keys: a document of each project, and one of all names."""
     sizes = {f"acme-{number}": files for number in range(projects)}
     if large:
         sizes["acme-huge"] = large
     for name, count in sizes.items():
-        (documents / f"{name}.json").write_bytes(_document(name, count).dump())
-    (folder / "indexes" / "main.json").write_bytes(Names({name: name for name in sizes}, "1").dump())
-    os.sync()
+        yield f"indexes/main/{name}.json", _document(name, count).dump()
+    yield "indexes/main.json", Names({name: name for name in sizes}, "1").dump()
 
 
 def _document(name: str, count: int) -> Project:
