@@ -59,7 +59,8 @@ class FilesystemStore(Store):
             self._disk.confirm(key)
             first = min(start, found.st_size)
             last = found.st_size if stop is None else min(stop, found.st_size)
-            stream.seek(first)
+            if first:
+                stream.seek(first)
             held.pop_all()
         return Reader(key, stream, size=found.st_size, tag=_tag(found), remaining=max(0, last - first), path=path)
 
