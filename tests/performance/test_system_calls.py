@@ -90,8 +90,6 @@ def test_a_page_costs_one_recv_one_stat_one_send_and_one_wait(
     assert all("acme-lib.json" in each.given for each in calls if each.name == "newfstatat")
     for name in ("recvfrom", "newfstatat", "sendto", "epoll_wait"):
         assert found.pop(name) <= 1.02, name
-    # A worker that answers while the loop looks may be waited for once in a while.
-    assert found.pop("epoll_ctl", 0) <= 0.1
     assert sum(found.values()) <= 0.1, found
 
 
@@ -108,9 +106,9 @@ def test_pages_for_all_connections_at_once_wake_the_loop_for_nothing(
     found = per_request(traced(server.process.pid, together, tmp_path / "calls"), CONNECTIONS * ROUNDS)
     for name in ("recvfrom", "newfstatat", "sendto", "epoll_wait"):
         assert found.pop(name) <= 1.02, name
-    assert found.get("wake", 0) <= 0.1
-    assert found.pop("epoll_ctl", 0) <= 1
-    assert sum(found.values()) <= 0.2, found
+    found.pop("getpid", 0)  # of a line for the log, where more wait than there are threads
+    assert found.pop("epoll_ctl", 0) <= 0.5
+    assert sum(found.values()) <= 0.1, found
 
 
 def test_a_publish_syncs_no_more_often_than_it_must(server: Server, tmp_path: Path) -> None:
@@ -127,7 +125,7 @@ def test_a_publish_syncs_no_more_often_than_it_must(server: Server, tmp_path: Pa
     assert not [each for each in calls if each.name == "getdents64"]
 
 
-def test_a_small_file_is_opened_once_and_read_once(
+def test_a_small_file_is_opened_once_and_sent_at_once(
     server: Server, connections: list[socket.socket], tmp_path: Path
 ) -> None:
     path = server.url("acme-lib", next(iter(server.files("acme-lib").values())))
@@ -140,4 +138,8 @@ def test_a_small_file_is_opened_once_and_read_once(
 
     calls = traced(server.process.pid, fetch, tmp_path / "calls")
     found = per_request(calls, CONNECTIONS * ROUNDS)
-    print(found)
+    assert found.pop("newfstatat") <= 4.02
+    assert found.pop("read") <= 2.02
+    for name in ("recvfrom", "openat", "close", "sendto", "epoll_wait"):
+        assert found.pop(name) <= 1.02, name
+    assert sum(found.values()) <= 0.2, found
