@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,9 @@ class Package:
         return f"{self.project.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
 
-def wheel(project: str, version: str, size: int = 1000) -> Package:
+def wheel(project: str, version: str, size: int = 1000, requires: Sequence[str] = ("acme-base (>=1.0)",)) -> Package:
     """Make a wheel with ``size`` bytes that do not compress."""
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
     name = project.replace("-", "_")
     info = f"{name}-{version}.dist-info"
     contents = {
@@ -43,7 +44,7 @@ def wheel(project: str, version: str, size: int = 1000) -> Package:
         f"{name}/data.bin": os.urandom(size),
         f"{info}/METADATA": (
             f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nSummary: Draws charts\n"
-            f"Requires-Python: >=3.8\nRequires-Dist: acme-base (>=1.0)\n\nIt does what it says.\n"
+            f"Requires-Python: >=3.8\n{needs}\nIt does what it says.\n"
         ).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
