@@ -39,7 +39,7 @@ class Sockets(dict[int, Any]):
         self._want(number, 0)
 
     def heed(self, number: int) -> None:
-        """Ask a connection again at the next wait; for a worker, which changed what it wants and wakes the loop next."""
+        """Ask a connection again at the next wait; for a worker, which changed its wishes and wakes the loop next."""
         self._lively.add(number)
 
     def ask_all(self) -> None:

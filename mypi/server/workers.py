@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 log = logging.getLogger(__name__)
-queue = logging.getLogger("mypi.server.queue")  # made sparse, because a busy minute repeats it
+queue = logging.getLogger("mypi.server.queue")  # made sparse, because it speaks when there is no time for it
 
 
 class Workers:
-    """A number of threads and the queue that they take connections from, whose requests they answer.
+    """So many threads, and the queue from which they take connections whose next request is to be answered.
 
-    In the place of waitress' ``ThreadedTaskDispatcher``, whose queue is a condition variable: four locks for each task,
-    each of which may let another thread run. This one is the C queue of Python, with one.
+    They stand in the place of waitress' own, whose queue is a condition variable: several locks for each request, of
+    which each may let another thread run. Python's simple queue has one, which takes a fifth off a small page's time.
     """
 
     def __init__(self, count: int) -> None:
-        self._tasks: SimpleQueue[Any] = SimpleQueue()
+        self._waiting: SimpleQueue[Any] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"mypi-{number}", daemon=True) for number in range(count)
         ]
@@ -29,22 +30,29 @@ class Workers:
 
     def add_task(self, channel: Any) -> None:
         """Have the first request of a connection answered."""
-        self._tasks.put(channel)
-        waiting = self._tasks.qsize()
-        if waiting > len(self._threads):
-            queue.warning("%d requests wait for one of %d threads", waiting, len(self._threads))
+        self._waiting.put(channel)
+        depth = self._waiting.qsize()
+        if depth > len(self._threads):
+            queue.warning("%d requests wait; threads = %d", depth, len(self._threads))
 
     def shutdown(self, timeout: float) -> None:
-        """Let the threads end, within so many seconds, and drop what they have not begun."""
+        """Drop what was not begun, and let the threads end within so many seconds.
+
+        One that still works then is a daemon thread and ends with the process.
+        """
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
         for _ in self._threads:
-            self._tasks.put(None)
+            self._waiting.put(None)
         until = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
-        while (channel := self._tasks.get()) is not None:
+        while (channel := self._waiting.get()) is not None:
             try:
                 channel.service()
             except BaseException:
-                log.exception("Exception when servicing %r", channel)
+                # A thread that ended here would be missing from now on.
+                log.exception("Exception while serving %r", channel)

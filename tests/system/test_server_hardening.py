@@ -641,14 +641,14 @@ def test_queue_warnings_do_not_flood(caplog: pytest.LogCaptureFixture) -> None:
     app.gate.clear()
 
     with running(app, threads="1") as it, contextlib.ExitStack() as held, caplog.at_level(logging.WARNING):
-        logging.getLogger("waitress.queue").filters[0]._next = 0.0
+        logging.getLogger("mypi.server.queue").filters[0]._next = 0.0
         for _ in range(20):
             held.enter_context(connect(it.port)).sendall(GET)
         wait_for(lambda: len(it.service.listeners[0].active_channels) == 20)
         time.sleep(0.2)
         app.gate.set()
 
-    assert sum("queue depth" in line.getMessage() for line in caplog.records) == 1
+    assert sum("requests wait; threads = 1" in line.getMessage() for line in caplog.records) == 1
 
 
 # Places
