@@ -19,7 +19,7 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
     version: str
 
     def set_close_on_finish(self) -> None:
-        """End the connection with this answer, unless HTTP/1.1 tells where it ends (RFC 9112 6.3) and the client stays."""
+        """End the connection with this answer, unless HTTP/1.1 says where it ends (RFC 9112 6.3) and nobody asks to."""
         stays = self.request.headers.get("CONNECTION", "").lower() != "close"
         if self.has_body or self.version != "1.1" or not stays:
             super().set_close_on_finish()
