@@ -132,7 +132,7 @@ def test_requests_for_one_page_that_come_together_share_one_fetch(
 def waiting_for_a_document() -> int:
     """Return how many threads ask the store for a document, or wait for one that does."""
     stacks = [traceback.walk_stack(frame) for frame in sys._current_frames().values()]
-    return sum(any(frame.f_code is Reading.newest.__code__ for frame, _ in stack) for stack in stacks)
+    return sum(any(frame.f_code is Reading._newest.__code__ for frame, _ in stack) for stack in stacks)
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -15,7 +15,7 @@ NAMES = "indexes/main.json"
 
 
 class Calls(RecordingStore):
-    """Says of an ``open`` also what came of it: "read", "unchanged" or "absent"; ``told`` forgets what it has told."""
+    """Says of a look also what came of it: "read", "unchanged" or "absent"; ``told`` forgets what it has told."""
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         try:
@@ -25,6 +25,12 @@ class Calls(RecordingStore):
             raise
         self.log.append(("read", key))  # type: ignore[arg-type]
         return reader
+
+    def still(self, key: str, tag: Tag) -> bool:
+        same = self.store.still(key, tag)
+        if same:
+            self.log.append(("unchanged", key))  # type: ignore[arg-type]
+        return same
 
     def told(self) -> list[tuple[str, str]]:
         """Return what was asked since the last call."""
