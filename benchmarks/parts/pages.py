@@ -8,6 +8,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.parse import urljoin
 
@@ -31,20 +32,36 @@ def measure(bench: Bench) -> None:
     asked = [each for each in packages if each.project in (corpora.FEW, corpora.MANY)]
     peers: list[Peer] = [Mypi(), Mypi("zodb"), Pypiserver(), Pypiron(), Devpi()]
     with contextlib.ExitStack() as held:
-        served: dict[str, tuple[Peer, Process]] = {}
+        served: Served = {}
+        fills: list[Callable[[], None]] = []
         for peer in filter(lambda peer: bench.takes(peer.name), peers):
-            bench.say(f"filling {peer.name}")
+            bench.say(f"installing and starting {peer.name}")
             peer.install()
             folder = bench.folder / "pages" / peer.name.replace(" ", "-")
             process = held.enter_context(peer.serving(folder))
-            peer.fill(process, folder, asked if isinstance(peer, Devpi) else packages)
             served[peer.name] = peer, process
+            fills.append(partial(peer.fill, process, folder, asked if isinstance(peer, Devpi) else packages))
+        bench.say("filling all of them")
+        _at_once(fills)
         pages = [(corpora.FEW, 5, load.JSON), (corpora.FEW, 5, HTML)]
         pages += [(corpora.MANY, bench.of(1000), form) for form in (load.JSON, HTML)]
         for project, count, form in pages[:1] if bench.small else pages:
             _page(bench, served, project, count, form)
         _unchanged(bench, served)
         _small(bench, served)
+
+
+def _at_once(fills: list[Callable[[], None]]) -> None:
+    """Let all be filled at the same time: devpi alone takes minutes.
+
+    Whoever is interrupted does not wait for them here. They fail when the servers are ended.
+    """
+    workers = ThreadPoolExecutor(len(fills))
+    try:
+        for each in [workers.submit(fill) for fill in fills]:
+            each.result()
+    finally:
+        workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _page(bench: Bench, served: Served, project: str, count: int, form: str) -> None:
