@@ -50,7 +50,7 @@ def measure(bench: Bench) -> None:
     wheel = folder / "wheel"
     _write(wheel, size)
     digest = _sha256(wheel)
-    with Mypi().serving(folder / "mypi") as mypi:
+    with Mypi(settings="mypi.upload_limit = 3 GiB").serving(folder / "mypi") as mypi:
         before = mypi.peak
         for number in range(min(bench.rounds, ROUNDS)):
             bench.say(f"{up.title} ({number + 1} of {ROUNDS})")
