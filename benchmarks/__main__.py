@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import shutil
 import signal
 import sys
@@ -25,24 +26,22 @@ def main() -> int:
     began = time.monotonic()
     chosen = {name: PARTS[name] for name in given.parts or PARTS}
     folder = Path(tempfile.mkdtemp(prefix="mypi-bench-", dir="build" if Path("build").is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # once threads that were interrupted write no more
     length = {name: part.seconds * given.rounds / 5 for name, part in chosen.items()}
     failed: dict[str, str] = {}
     shape = "{percentage:3.0f}% |{bar:20}| {elapsed} {desc}"
     with tqdm(total=sum(length.values()), bar_format=shape, dynamic_ncols=True) as bar:
         progress = Progress(bar)
         bench = Bench(folder, given.rounds, given.seconds, given.small, progress, given.peers)
-        try:
-            for name, part in chosen.items():
-                progress.begin(length[name])
-                try:
-                    part.measure(bench)
-                except Exception as exc:
-                    failed[name] = f"{type(exc).__name__}: {exc}"
-                about = {name: part.about for name, part in chosen.items()}
-                results.write(bench.tables, given.output, time.monotonic() - began, about, failed)
-            progress.end()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        about = {name: part.about for name, part in chosen.items()}
+        for name, part in chosen.items():
+            progress.begin(length[name])
+            try:
+                part.measure(bench)
+            except Exception as exc:
+                failed[name] = f"{type(exc).__name__}: {exc}"
+            results.write(bench.tables, given.output, time.monotonic() - began, about, failed)
+        progress.end()
     for name, why in failed.items():
         print(f"{name} could not be measured: {why}", file=sys.stderr)
     print(f"wrote {given.output}/RESULTS.md")
