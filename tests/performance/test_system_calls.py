@@ -22,7 +22,10 @@ CONNECTIONS, ROUNDS = 8, 25
 REQUEST = b"GET /simple/acme-lib/ HTTP/1.1\r\nHost: localhost\r\nAccept: application/vnd.pypi.simple.v1+json\r\n%s\r\n"
 
 SYNCS = 8
-"""How often a publish of a small wheel may sync: the file, its metadata, the document, and the folders on the way."""
+"""How often a publish of a small wheel may sync: the file, its metadata, the document, and the folders on the way.
+
+An upper bound: lower it when fewer do.
+"""
 
 
 @pytest.fixture(scope="module")
