@@ -40,7 +40,7 @@ clients: .venv/.mypi-test  ## run every client of every age that this machine ca
 	    tests/system/test_publish_errors.py tests/system/test_install.py tests/system/test_prefix.py \
 	    tests/system/test_namespace.py tests/system/test_tokens.py
 
-bench: .venv/.mypi-test  ## measure beside other indexes and bare servers, in 20 minutes; ONLY="pages publish" for some
+bench: .venv/.mypi-test  ## measure beside other indexes and bare servers, in 20 minutes; ONLY=pages for a part
 	.venv/bin/python -m benchmarks $(ONLY)
 
 docs: .venv/.mypi-test  ## write the documentation into docs/_build

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,9 @@ class Package:
         return f"{self.project.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
 
-def wheel(project: str, version: str, size: int = 1000) -> Package:
+def wheel(project: str, version: str, size: int = 1000, requires: Sequence[str] = ("acme-base (>=1.0)",)) -> Package:
     """Make a wheel with ``size`` bytes that do not compress."""
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
     name = project.replace("-", "_")
     info = f"{name}-{version}.dist-info"
     contents = {
@@ -43,7 +44,7 @@ def wheel(project: str, version: str, size: int = 1000) -> Package:
         f"{name}/data.bin": os.urandom(size),
         f"{info}/METADATA": (
             f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nSummary: Draws charts\n"
-            f"Requires-Python: >=3.8\nRequires-Dist: acme-base (>=1.0)\n\nIt does what it says.\n"
+            f"Requires-Python: >=3.8\n{needs}\nIt does what it says.\n"
         ).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -77,15 +78,20 @@ def bulk(folder: Path, projects: int, files: int, large: int = 0) -> None:
     The bytes of files are not written: pages are asked for, not files.
     """
     Repository.open(Settings.load({"mypi.storage": "filesystem", "mypi.storage.path": str(folder)}, {})).close()
-    documents = folder / "indexes" / "main"
-    documents.mkdir(parents=True, exist_ok=True)
+    (folder / "indexes" / "main").mkdir(parents=True, exist_ok=True)
+    for key, data in documents(projects, files, large):
+        (folder / key).write_bytes(data)
+    os.sync()
+
+
+def documents(projects: int, files: int, large: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield what such an index keeps, by its keys: a document of each project, and one of all names."""
     sizes = {f"acme-{number}": files for number in range(projects)}
     if large:
         sizes["acme-huge"] = large
     for name, count in sizes.items():
-        (documents / f"{name}.json").write_bytes(_document(name, count).dump())
-    (folder / "indexes" / "main.json").write_bytes(Names({name: name for name in sizes}, "1").dump())
-    os.sync()
+        yield f"indexes/main/{name}.json", _document(name, count).dump()
+    yield "indexes/main.json", Names({name: name for name in sizes}, "1").dump()
 
 
 def _document(name: str, count: int) -> Project:

@@ -39,7 +39,9 @@ class Peer(ABC):
             return
         venv.create(self.bin.parent, with_pip=True, clear=True)
         command = [str(self.bin / "python"), "-m", "pip", "install", "--quiet", *self.requirements]
-        subprocess.run(command, check=True)  # noqa: S603 - what is installed stands in this module
+        done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - it stands above
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(self.requirements)} cannot be installed: {done.stderr[-500:]}")
         (self.bin.parent / "installed").touch()
 
     @contextlib.contextmanager

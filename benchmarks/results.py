@@ -6,9 +6,10 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 MACHINE = "bare waitress"
 """The subject that most are compared with: it sends the same bytes and does nothing else."""
@@ -31,12 +32,22 @@ class Row:
         return (max(self.values) - min(self.values)) / self.median if self.median else 0.0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Something that was wanted of mypi, and what came of it."""
+
+    what: str
+    wanted: str
+    reached: str
+    met: bool
+
+
 @dataclass
 class Table:
     """Subjects measured in turns, so that what else the machine does falls on all of them.
 
-    ``wanted`` maps a subject that ``ours`` is compared with to the ratio that it is to reach; ``better`` says whether
-    more or less is better.
+    ``wanted`` maps a subject that ``ours`` is compared with to the ratio that it is to reach; ``bounds`` maps one of
+    ours to the value that its median must keep to. ``better`` says whether more or less is better.
     """
 
     part: str
@@ -45,6 +56,7 @@ class Table:
     ours: str = "mypi"
     better: str = "more"
     wanted: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -58,51 +70,86 @@ class Table:
         pairs = list(zip(mine, theirs, strict=False))
         return statistics.median((a / b if self.better == "more" else b / a) if a and b else 0.0 for a, b in pairs)
 
-    def verdicts(self) -> Iterable[tuple[str, float, float]]:
-        """Yield each subject that a ratio is wanted to, with what was reached and what was wanted."""
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield what was wanted of what was measured."""
         for subject, wanted in self.wanted.items():
-            if subject in self.rows and self.ours in self.rows:
-                yield subject, self.ratio(subject), wanted
+            if subject in self.rows and self.ours in self.rows and subject != self.ours:
+                reached = self.ratio(subject)
+                what = f"{self.title}, beside {subject}"
+                yield Verdict(what, f"≥ {number(wanted)}", number(reached), reached >= wanted)
+        for subject, bound in self.bounds.items():
+            if subject in self.rows:
+                reached, least = self.rows[subject].median, self.better == "more"
+                what = self.title if subject == self.ours else f"{self.title}: {subject}"
+                wanted_text = f"{'≥' if least else '≤'} {number(bound)} {self.unit}"
+                met = reached >= bound if least else reached <= bound
+                yield Verdict(what, wanted_text, f"{number(reached)} {self.unit}", met)
 
 
-def page(tables: Sequence[Table], took: float) -> str:
-    """Write RESULTS.md."""
+INTRODUCTION = """\
+Each subject is measured once in every round, one after the other, so that what else the machine does falls on all of
+them. A value is the median of the rounds; the spread is from the least to the most, as a part of it. A ratio is the
+median of the ratios within each round, of mypi to the subject, so that more is always better. Seconds of two machines
+do not compare, ratios do. What is compared, and how it is run, is told in `docs/benchmarks.rst`.
+"""
+
+
+def page(
+    tables: Sequence[Table],
+    took: float,
+    about: Mapping[str, str] | None = None,
+    failed: Mapping[str, str] | None = None,
+) -> str:
+    """Write RESULTS.md; ``about`` has a sentence on each part, ``failed`` why one could not be measured."""
+    parts = list(dict.fromkeys(table.part for table in tables))
     lines = [
         "# What `make bench` measured",
         "",
         f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.machine()}, {_processor()}, "
-        f"CPython {platform.python_version()}; {took / 60:.0f} minutes. Medians of the rounds; the spread is from the "
-        "least to the most, as a part of the median. Ratios are medians of the ratios within each round: mypi to the "
-        "subject, so that more is better.",
+        f"CPython {platform.python_version()}; {took / 60:.0f} minutes. "
+        f"{' · '.join(f'[{_heading(part)}](#{part})' for part in parts)}",
         "",
+        INTRODUCTION,
+        *_summary(tables),
     ]
-    part = ""
-    for table in tables:
-        if table.part != part:
-            part = table.part
-            lines += [f"## {part.capitalize()}", "", f"![{part}](charts/{part}.svg)", ""]
-        lines += [
-            f"### {table.title}",
-            "",
-            f"| | {table.unit} | spread | {table.ours} to it | wanted |",
-            "|---|--:|--:|--:|--:|",
-        ]
-        for row in table.rows.values():
-            wanted = table.wanted.get(row.subject)
-            ratio = (
-                "" if row.subject == table.ours or table.ours not in table.rows else f"{table.ratio(row.subject):.2f}"
-            )
-            cells = (row.subject, number(row.median), f"{row.spread:.0%}", ratio, "" if wanted is None else str(wanted))
-            lines.append(f"| {' | '.join(cells)} |")
-        lines += ["", *table.notes, ""] if table.notes else [""]
-    short = [
-        f"- {table.title}: {reached:.2f} of {subject}, wanted {wanted}"
-        for table in tables
-        for subject, reached, wanted in table.verdicts()
-        if reached < wanted
-    ]
-    lines += ["## What falls short", "", *(short or ["Nothing."]), ""]
+    if failed:
+        lines += ["## What could not be measured", "", *(f"- {part}: {why}" for part, why in failed.items()), ""]
+    for part in parts:
+        lines += [f'<a id="{part}"></a>', "", f"## {_heading(part)}", "", *_said((about or {}).get(part))]
+        lines += [f"![{part}](charts/{part}.svg)", ""]
+        for table in tables:
+            if table.part == part:
+                lines += _shown(table)
     return "\n".join(lines)
+
+
+def _heading(part: str) -> str:
+    return part[0].upper() + part[1:]
+
+
+def _said(text: str | None) -> list[str]:
+    return [text, ""] if text else []
+
+
+def _summary(tables: Sequence[Table]) -> list[str]:
+    found = [(table.part, verdict) for table in tables for verdict in table.verdicts()]
+    short = sum(not verdict.met for _, verdict in found)
+    said = f"{len(found) - short} of {len(found)} reached." if found else "Nothing was wanted of what was measured."
+    rows = [
+        f"| [{verdict.what}](#{part}) | {verdict.wanted} | {verdict.reached} | {'yes' if verdict.met else '**no**'} |"
+        for part, verdict in found
+    ]
+    head = ["| | wanted | reached | |", "|---|--:|--:|---|"] if rows else []
+    return ["## Wanted and reached", "", said, "", *head, *rows, ""]
+
+
+def _shown(table: Table) -> list[str]:
+    lines = [f"### {table.title}", "", f"| | {table.unit} | spread | {table.ours} to it |", "|---|--:|--:|--:|"]
+    for row in table.rows.values():
+        compared = row.subject != table.ours and table.ours in table.rows
+        ratio = number(table.ratio(row.subject)) if compared else ""
+        lines.append(f"| {row.subject} | {number(row.median)} | {row.spread:.0%} | {ratio} |")
+    return [*lines, "", *(part for note in table.notes for part in (f"{note}", ""))]
 
 
 def number(value: float) -> str:
@@ -114,13 +161,23 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def write(tables: Sequence[Table], folder: Path, took: float) -> None:
+def write(
+    tables: Sequence[Table],
+    folder: Path,
+    took: float,
+    about: Mapping[str, str] | None = None,
+    failed: Mapping[str, str] | None = None,
+) -> None:
     """Write the page, the values and the charts into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "RESULTS.md").write_text(page(tables, took), encoding="utf-8")
+    (folder / "RESULTS.md").write_text(page(tables, took, about, failed), encoding="utf-8")
     values = [{**asdict(table), "rows": {name: row.values for name, row in table.rows.items()}} for table in tables]
-    (folder / "results.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     draw(tables, folder / "charts")
+
+
+OURS, BARE, THEIRS = "#2a6fb0", "#5f6b75", "#b8c4ce"
+"""Colours: of mypi, of what the machine can do, of other indexes."""
 
 
 def draw(tables: Sequence[Table], folder: Path) -> None:
@@ -128,26 +185,44 @@ def draw(tables: Sequence[Table], folder: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "mypi"  # the same values, the same file
     from matplotlib import pyplot
 
     folder.mkdir(parents=True, exist_ok=True)
     for part in dict.fromkeys(table.part for table in tables):
-        mine = [table for table in tables if table.part == part]
+        mine = [table for table in tables if table.part == part and table.rows]
+        if not mine:
+            continue
+        heights = [0.8 + 0.24 * len(table.rows) for table in mine]
         figure, fields = pyplot.subplots(
-            len(mine), squeeze=False, figsize=(8, sum(1 + 0.3 * len(t.rows) for t in mine))
+            len(mine), squeeze=False, figsize=(8, sum(heights)), height_ratios=heights, layout="constrained"
         )
         for axes, table in zip(fields[:, 0], mine, strict=True):
-            rows = list(table.rows.values())[::-1]
-            middle = [row.median for row in rows]
-            around = [[m - min(r.values) for m, r in zip(middle, rows, strict=True)], []]
-            around[1] = [max(r.values) - m for m, r in zip(middle, rows, strict=True)]
-            colours = ["#2a6fb0" if row.subject.startswith("mypi") else "#b8c4ce" for row in rows]
-            axes.barh([row.subject for row in rows], middle, xerr=around, color=colours, ecolor="#555555")
-            axes.set_title(f"{table.title} ({table.unit})", fontsize=9, loc="left")
-            axes.tick_params(labelsize=8)
-        figure.tight_layout()
+            _bars(axes, table)
         figure.savefig(folder / f"{part}.svg", metadata={"Date": None})
         pyplot.close(figure)
+
+
+def _bars(axes: Any, table: Table) -> None:
+    """Draw the medians of a table, from the least value to the most of each."""
+    rows = list(table.rows.values())[::-1]
+    middle = [row.median for row in rows]
+    around = [[row.median - min(row.values) for row in rows], [max(row.values) - row.median for row in rows]]
+    names = [row.subject for row in rows]
+    axes.barh(names, middle, xerr=around, color=[_colour(each) for each in names], ecolor="#222222", height=0.7)
+    most = max(max(row.values) for row in rows) or 1.0
+    for place, row in enumerate(rows):
+        axes.text(max(row.values) + most * 0.01, place, number(row.median), va="center", fontsize=8)
+    axes.set_xlim(0, most * 1.12)
+    axes.set_title(f"{table.title}: {table.unit}, {table.better} is better", fontsize=9, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _colour(subject: str) -> str:
+    if subject.startswith(("bare ", "nginx", "cp ")):
+        return BARE
+    return THEIRS if subject in ("pypiserver", "devpi", "pypiron") else OURS
 
 
 def _processor() -> str:

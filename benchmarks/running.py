@@ -72,7 +72,7 @@ def running(
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
     """Run a server until the block ends. Its whole group is ended then."""
-    with log.open("ab") as out:
+    with log.open("ab") as out, contextlib.ExitStack() as held:
         popen = subprocess.Popen(  # noqa: S603 - what is run stands in this package
             [str(part) for part in command],
             stdout=out,
@@ -81,24 +81,23 @@ def running(
             env=environment() if env is None else dict(env),
             start_new_session=True,
         )
-    process = Process(popen, port, log)
-    try:
+        held.callback(_end, popen)
+        process = Process(popen, port, log)
         process.wait()
         yield process
-    finally:
-        _end(popen)
 
 
 def _end(popen: subprocess.Popen[bytes]) -> None:
-    for sign, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+    """Ask a group of processes to end, and end what does not: also what it left behind, also at a second Ctrl-C."""
+    try:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(popen.pid, sign)
+            os.killpg(popen.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            popen.wait(patience)
-            break
-    # What it started and left behind.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(popen.pid, signal.SIGKILL)
+            popen.wait(3)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(popen.pid, signal.SIGKILL)
+        popen.wait()
 
 
 def _family(pid: int) -> list[int]:

@@ -151,7 +151,7 @@ class Policy:
     def of_session(self, request: Request) -> Identity | None:
         """Return who is logged in at the browser, or at the server in front, without a session then."""
         if "mypi.session" not in request.environ:
-            request.environ["mypi.session"] = self._logged_in(request)
+            request.environ["mypi.session"] = self.members.at_one_moment(lambda: self._logged_in(request))
         found: Identity | None = request.environ["mypi.session"]
         return found
 
@@ -168,7 +168,7 @@ class Policy:
 
     def _identity(self, request: Request, *, needed: bool) -> Identity | None:
         if "mypi.identity" not in request.environ:
-            found = self._identify(request, needed=needed)
+            found = self.members.at_one_moment(lambda: self._identify(request, needed=needed))
             if found is None and not needed:
                 return None  # perhaps only because it was not needed
             request.environ["mypi.identity"] = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from cachetools import LRUCache
 
@@ -14,6 +15,8 @@ from ..store import NotFound, Store, StoreError
 from . import keys
 from .documents import Documents
 
+T = TypeVar("T")
+
 
 class Members:
     """Users, groups and tokens, as every node sees them; ``event`` makes the history's entry of somebody's change."""
@@ -21,6 +24,7 @@ class Members:
     def __init__(self, store: Store, settings: Settings, event: Callable[[Actor], Event]) -> None:
         self._event = event
         self._lock = threading.Lock()
+        self._looks = threading.local()
         self._noted: LRUCache[str, str] = LRUCache(1000)
         self._documents: Documents[Accounts] = Documents(
             store,
@@ -32,10 +36,28 @@ class Members:
 
     def get(self) -> Accounts:
         """Return the accounts as they are now, empty ones if nobody was ever added. Raises Unavailable, Damaged."""
+        look: list[Accounts] | None = getattr(self._looks, "one", None)
+        if look:
+            return look[0]
         try:
-            return self._documents.get(keys.ACCOUNTS).value
+            found = self._documents.get(keys.ACCOUNTS).value
         except NotFound:
-            return Accounts()
+            found = Accounts()
+        if look is not None:
+            look.append(found)
+        return found
+
+    def at_one_moment(self, work: Callable[[], T]) -> T:
+        """Do work for which the accounts are, in this thread, those that ``get`` first returns in it.
+
+        Whose password this is and in which groups they are is asked for one by one, and each would be a request.
+        """
+        before = getattr(self._looks, "one", None)
+        self._looks.one = [] if before is None else before
+        try:
+            return work()
+        finally:
+            self._looks.one = before
 
     def edit(self, change: Callable[[Accounts], Accounts]) -> Accounts:
         """Make a change so that needs no entry in the history; see Documents.edit."""

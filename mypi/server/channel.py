@@ -12,6 +12,7 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.utilities import InternalServerError
 
 from mypi.server.parser import Parser
+from mypi.server.task import Task
 
 if TYPE_CHECKING:
     from mypi.server.options import Rules
@@ -31,6 +32,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection, in waitress' life cycle: read in the main thread, answered in a worker."""
 
     parser_class = Parser
+    task_class = Task
     request: Parser | None
     requests: list[Parser]
     close_when_flushed: bool

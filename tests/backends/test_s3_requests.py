@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from mypi.application import application
 from mypi.backends.s3 import S3Store
 from mypi.repository import Repository
+from mypi.repository.reading import Reading
+from tests.accounts import add_users, basic
 from tests.backends.buckets import DOCUMENT, KEY, MIB, opened
 from tests.functional.conftest import Index
+from tests.functional.support import served
 from tests.proxies import HttpProxy
 from tests.repository.shorthand import filename, package, settings
 
@@ -28,9 +36,9 @@ def index(store: S3Store) -> Index:
     return started(store)
 
 
-def started(store: S3Store) -> Index:
-    """An index that has just been started."""
-    loaded = settings()
+def started(store: S3Store, **given: str) -> Index:
+    """An index that has just been started, with settings of the test's choice."""
+    loaded = settings(**given)
     repository = Repository(store, store, loaded)
     index = Index(application(loaded, repository))
     index.repository = repository
@@ -93,6 +101,56 @@ def test_a_page_costs_one_request_that_is_conditional_when_it_is_kept(
         restarted.get(page)
         assert told(proxy) == ["GET document"]
         assert proxy.answers[-1] == status
+
+
+def test_within_cache_seconds_a_page_costs_nothing(store: S3Store, index: Index, proxy: HttpProxy) -> None:
+    index.publish(*package())
+    trusting = started(store, cache_seconds="3600")
+    for page in ("/simple/", "/simple/acme-lib/"):
+        trusting.get(page)
+        told(proxy)
+        trusting.get(page)
+        assert told(proxy) == []
+
+
+def test_requests_for_one_page_that_come_together_share_one_fetch(
+    store: S3Store, index: Index, proxy: HttpProxy
+) -> None:
+    """The first fetch began before the others came, and may be older than they want; the next one serves them all."""
+    index.publish(*package())
+    told(proxy)
+    with served(index.app, threads="8") as port, ThreadPoolExecutor(8) as clients:
+        with proxy.stalled():
+            asked = [clients.submit(urlopen, f"http://127.0.0.1:{port}/simple/acme-lib/") for _ in range(8)]
+            wait_until(lambda: waiting_for_a_document() == 8)
+        for each in asked:
+            with each.result(30) as answer:
+                assert answer.status == 200
+    assert told(proxy) == ["GET document"] * 2
+
+
+def waiting_for_a_document() -> int:
+    """Return how many threads ask the store for a document, or wait for one that does."""
+    stacks = [traceback.walk_stack(frame) for frame in sys._current_frames().values()]
+    return sum(any(frame.f_code is Reading._newest.__code__ for frame, _ in stack) for stack in stacks)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_who_logs_in_costs_one_request_more(store: S3Store, index: Index, proxy: HttpProxy) -> None:
+    index.publish(*package())
+    add_users(index.repository, "alice")
+    closed = started(store, read="users")
+    closed.get("/simple/acme-lib/", headers=basic("alice"))
+    told(proxy)
+    closed.get("/simple/acme-lib/", headers=basic("alice"))
+    assert told(proxy) == ["GET document"] * 2
+    assert proxy.answers[-2:] == [304, 304]
 
 
 def test_a_download_costs_a_conditional_request_and_one_for_its_bytes(index: Index, proxy: HttpProxy) -> None:

@@ -51,6 +51,22 @@ def test_a_change_is_seen_by_every_node_with_who_made_it_in_the_same_document(st
     assert event.at == made.users["alice"].created
 
 
+def test_work_at_one_moment_looks_once_and_what_follows_looks_anew(store: Store) -> None:
+    recording = RecordingStore(store)
+    one, other = node(recording).members, node(store)
+    add_user(other, "alice")
+
+    def work() -> list[Accounts]:
+        first = one.get()
+        add_user(other, "bob")
+        return [first, one.at_one_moment(one.get), one.get()]
+
+    del recording.log[:]
+    assert [set(accounts.users) for accounts in one.at_one_moment(work)] == [{"alice"}] * 3
+    assert recording.log == [("open", "accounts.json")]
+    assert set(one.get().users) == {"alice", "bob"}
+
+
 def test_a_change_that_is_so_already_writes_nothing(store: Store) -> None:
     recording = RecordingStore(store)
     repository = node(recording)

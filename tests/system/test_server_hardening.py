@@ -205,6 +205,33 @@ def test_a_body_that_waited_for_the_answer_before_it_is_invited(untended: None) 
     assert app.seen == [("GET", "/", 0), ("POST", "/legacy/", 5)]
 
 
+@pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
+def test_an_answer_that_has_no_body_lets_the_connection_go_on(status: str) -> None:
+    class Nothing(App):
+        def __call__(self, environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+            super().__call__(environ, lambda *_: None)
+            start(status, [("ETag", '"x"')])
+            return []
+
+    app = Nothing()
+    with running(app) as it:
+        answers = ask(it.port, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + GET)
+        old = ask(it.port, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" * 2)
+
+    assert answers.count(f"HTTP/1.1 {status}".encode()) == 3
+    assert answers.count(b"Connection: close") == 1  # the last, which asked for it
+    assert b"Transfer-Encoding" not in answers
+    assert old.count(f"HTTP/1.0 {status}".encode()) == 1
+    assert [path for _, path, _ in app.seen] == ["/1", "/1", "/", "/"]
+
+
+def test_an_answer_of_unknown_length_ends_the_connection_as_before() -> None:
+    app = App()
+    app.answer = lambda: iter([b"hello\n", b"world\n"])
+    with running(app) as it:
+        assert b"Connection: close" in ask(it.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
 # Applications that fail
 
 
