@@ -21,7 +21,7 @@ from tests.system.processes import Server
 CONNECTIONS, ROUNDS = 8, 25
 REQUEST = b"GET /simple/acme-lib/ HTTP/1.1\r\nHost: localhost\r\nAccept: application/vnd.pypi.simple.v1+json\r\n%s\r\n"
 
-SYNCS = 8
+SYNCS = 6
 """How often a publish of a small wheel may sync: the file, its metadata, the document, and the folders on the way.
 
 An upper bound: lower it when fewer do.
