@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -34,12 +35,27 @@ def measure(bench: Bench) -> None:
         bases = {name: held.enter_context(_behind(bench, name, packages)) for name in ("safe", "fast")}
         iron = held.enter_context(pypiron.serving(bench.folder / "fronts" / "pypiron"))
         pypiron.fill(iron, bench.folder, packages)
+        for project in (corpora.FEW, "acme-heavy"):
+            _wait_for(f"http://127.0.0.1:{iron.port}/simple/{project}/")
         bases = {f"mypi, {name}": port for name, port in bases.items()} | {"pypiron": iron.port}
         _measure(bench, "page of 5 files, JSON", _pages(bases), "mypi, fast", {"nginx": 0.8, "pypiron": 1.0})
         small = _files(bases, corpora.FEW)
         _measure(bench, "file of 1 kB, fast profile", small, "mypi, fast", {"pypiron": 2.0})
         heavy = _files(bases, "acme-heavy")
         _measure(bench, f"file of {large / MIB:.0f} MiB, handed to nginx", heavy, "mypi, safe", {"nginx": 0.8})
+
+
+def _wait_for(page: str) -> None:
+    """Wait until pypiron lists what it has accepted."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(page):  # noqa: S310 - loopback
+                return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _pages(ports: dict[str, int]) -> dict[str, str]:
