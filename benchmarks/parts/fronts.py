@@ -28,19 +28,24 @@ def measure(bench: Bench) -> None:
     """Ask for a page, a small file and one of 50 MB, through each."""
     load.need_wrk()
     large = MIB if bench.small else 50 * MIB
-    packages = [*corpora.packages(0, 0, 0), corpora.wheel("acme-heavy", "1.0", large)]
+    packages = [
+        *corpora.packages(0, 0, 0),
+        corpora.wheel("acme-middle", "1.0", 100 * 1024),
+        corpora.wheel("acme-heavy", "1.0", large),
+    ]
     pypiron = Pypiron()
     pypiron.install()
     with contextlib.ExitStack() as held:
         bases = {name: held.enter_context(_behind(bench, name, packages)) for name in ("safe", "fast")}
         iron = held.enter_context(pypiron.serving(bench.folder / "fronts" / "pypiron"))
         pypiron.fill(iron, bench.folder, packages)
-        for project in (corpora.FEW, "acme-heavy"):
+        for project in (corpora.FEW, "acme-middle", "acme-heavy"):
             _wait_for(f"http://127.0.0.1:{iron.port}/simple/{project}/")
         bases = {f"mypi, {name}": port for name, port in bases.items()} | {"pypiron": iron.port}
         _measure(bench, "page of 5 files, JSON", _pages(bases), "mypi, fast", {"nginx": 0.8, "pypiron": 1.0})
-        small = _files(bases, corpora.FEW)
-        _measure(bench, "file of 1 kB, fast profile", small, "mypi, fast", {"pypiron": 2.0})
+        for project, size in ((corpora.FEW, "2 KiB"), ("acme-middle", "100 KiB")):
+            title = f"file of {size}, fast profile"
+            _measure(bench, title, _files(bases, project), "mypi, fast", {"pypiron": 2.0})
         heavy = _files(bases, "acme-heavy")
         _measure(bench, f"file of {large / MIB:.0f} MiB, handed to nginx", heavy, "mypi, safe", {"nginx": 0.8})
 
@@ -77,8 +82,10 @@ def _measure(bench: Bench, title: str, urls: dict[str, str], ours: str, wanted: 
     headers = {"Accept": load.JSON} if "page" in title else {}
     place = bench.folder / "machine" / re.sub(r"\W", "-", title)
     baselines.save(place, urls[ours], headers)
-    with baselines.serving("nginx", place) as nginx:
-        everybody = {**urls, "nginx": f"http://127.0.0.1:{nginx.port}/"}
+    with contextlib.ExitStack() as held:
+        everybody = dict(urls)
+        for kind in ("nginx", baselines.KEPT_OPEN):
+            everybody[kind] = f"http://127.0.0.1:{held.enter_context(baselines.serving(kind, place)).port}/"
         bench.in_turns(
             table,
             {name: partial(load.requests, url, bench.seconds, headers) for name, url in everybody.items()},
@@ -108,7 +115,7 @@ def _nginx(folder: Path, site: str) -> Iterator[Process]:
     )
     conf = folder / "nginx.conf"
     conf.write_text(
-        f"daemon off;\nworker_processes 1;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
+        f"daemon off;\nworker_processes auto;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
         f"error_log {folder}/nginx.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
     )
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
