@@ -163,7 +163,7 @@ def test_fast_profile_keeps_for_a_second_what_nobody_logged_in_for(run: Run, ini
     done = run(*HERE, "--profile", "fast", "--cache-folder", "/tmp/kept")
     for line in (
         "location ~ ^/py\\.pi(/|$) {",
-            "location ~ ^/py\\.pi/(files|packages)/. {",
+        "location ~ ^/py\\.pi/(files|packages)/. {",
         "location ^~ /py.pi/_mypi_files/ {",
         "proxy_set_header X-Expires-Type X-Accel-Expires;",
         "proxy_set_header Accept-Encoding $mypi_pypi_example_com_py_pi_packing;",
