@@ -39,6 +39,10 @@ class MemoryStore(Store):
         part = found.data[start:stop]
         return Reader(key, io.BytesIO(part), size=len(found.data), tag=found.tag, remaining=len(part))
 
+    def still(self, key: str, tag: Tag) -> bool:
+        found = self._objects.get(key)
+        return found is not None and found.tag == tag
+
     def _add(self, key: str, source: Source, size: int) -> None:
         target = io.BytesIO()
         copy_exactly(key, source, target, size)

@@ -196,6 +196,13 @@ class Store(ABC):
         """
         return self._open(_checked(key), start, stop, unless)
 
+    def still(self, key: str, tag: Tag) -> bool:
+        """Tell whether an object is known, without asking anybody far away, to have a tag still.
+
+        True says what ``Unchanged`` would, for less: most pages are asked for again as they were. False says nothing.
+        """
+        return False
+
     def read(self, key: str, *, unless: Tag | None = None) -> tuple[bytes, Tag]:
         """Return a whole object, such as a document, with its tag. Raises as ``open`` does, and Truncated."""
         with self.open(key, unless=unless) as reader:

@@ -225,7 +225,7 @@ class Postgres(Service):
             *self.user, str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.place}",
             # No test takes the power away from it: what it wrote outlives its own end without a sync.
-            "-c", "max_connections=300", "-c", "fsync=off", "-c", "full_page_writes=off",
+            "-c", "max_connections=600", "-c", "fsync=off", "-c", "full_page_writes=off",
         ]  # fmt: skip
 
     def restarts_at_once(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,11 +47,8 @@ class FilesystemStore(Store):
 
     def _open(self, key: str, start: int, stop: int | None, unless: Tag | None) -> Reader:
         path = self._disk.name(key)
-        if unless is not None:
-            # Most pages are asked for again unchanged: then nothing is opened. Trouble is told by what follows.
-            with suppress(OSError):
-                if _tag(os.stat(path)) == unless:  # noqa: PTH116 - a Path is dearer than the call
-                    raise Unchanged(key)
+        if unless is not None and self.still(key, unless):
+            raise Unchanged(key)
         with errors(key), ExitStack() as held:
             with self._disk.finding(key):
                 stream = held.enter_context(File(path, "rb", key))
@@ -59,9 +56,17 @@ class FilesystemStore(Store):
             self._disk.confirm(key)
             first = min(start, found.st_size)
             last = found.st_size if stop is None else min(stop, found.st_size)
-            stream.seek(first)
+            if first:
+                stream.seek(first)
             held.pop_all()
         return Reader(key, stream, size=found.st_size, tag=_tag(found), remaining=max(0, last - first), path=path)
+
+    def still(self, key: str, tag: Tag) -> bool:
+        """Tell it by one system call; trouble is told by who opens the file."""
+        try:
+            return _tag(os.stat(self._disk.name(key))) == tag  # noqa: PTH116 - a Path is dearer than the call
+        except OSError:
+            return False
 
     def _add(self, key: str, source: Source, size: int) -> None:
         self._disk.refuse_if_sealed(key)

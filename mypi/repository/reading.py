@@ -92,14 +92,22 @@ class Reading(Generic[D]):
     def get(self, key: str) -> Held[D]:
         """Return a document, at most ``cache_seconds`` old. Raises NotFound, Unavailable, Damaged."""
         kept = self._copy(key)
-        if kept and time.monotonic() - kept.asked < self._seconds:
+        if kept and self._seconds and time.monotonic() - kept.asked < self._seconds:
             self._count("kept")
             return kept.held
-        return self.newest(key)
+        return self._newest(key, kept)
 
     def newest(self, key: str) -> Held[D]:
         """Return a document as the store has it after this call began. Raises as ``get``."""
+        return self._newest(key, self._copy(key))
+
+    def _newest(self, key: str, kept: _Copy[D] | None) -> Held[D]:
         came = time.monotonic()
+        if kept and self._store.still(key, kept.held.tag):
+            self._count("unchanged")
+            if self._seconds:
+                self.keep(key, kept.held, kept.cost // _PARSED, came)
+            return kept.held
         with self._lock:
             fetch = self._fetches.setdefault(key, _Fetch())
         with fetch.turn:

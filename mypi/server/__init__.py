@@ -73,7 +73,7 @@ def _service(app: Any, adj: Any, bound: list[Any]) -> Service:
         tempfile.tempdir = rules.tmpdir
     _warn_of_users(app, rules)
     _warn_of_files(app, adj)
-    for name in ("waitress.queue", "mypi.server.crowd"):
+    for name in ("mypi.server.queue", "mypi.server.crowd"):
         quieten(name)
     return Service(app, adj, bound, _stopping(app))
 

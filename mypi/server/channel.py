@@ -48,7 +48,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._refused = False
         self._lingering_since: float | None = None
         self._lingered = 0
-        self._parked = False
+        self._parked = self._sending = False
         super().__init__(server, sock, addr, adj, map=map)
 
     @property
@@ -94,6 +94,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._flush()
         self.last_activity = 0.0
         if self._parked or self.writable() or not self.connected:
+            self._map.heed(self._fileno)
             self.server.pull_trigger()
 
     def _answer(self, request: Parser) -> bool:
@@ -138,6 +139,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     def _awaits_continue(self, request: Parser) -> bool:
         """Say whether a client waits to be told to send its body; not told before, as answers keep their order."""
         return bool(request.expect_continue and request.headers_finished and not self.sent_continue)
+
+    def writable(self) -> bool:
+        """Say to the loop whether there is something to write, or to end.
+
+        Not what a worker is sending just now: the loop could not send it, and would ask again and again, which takes
+        the worker's turn.
+        """
+        return bool(self.will_close or self.close_when_flushed or (self.total_outbufs_len and not self._sending))
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Send what the socket takes. Its caller holds the lock of the buffers."""
+        self._sending = True
+        try:
+            return bool(super()._flush_some(do_close=do_close))
+        finally:
+            self._sending = False
+            if self.total_outbufs_len:
+                self._map.heed(self._fileno)
 
     def _flush(self) -> None:
         if self.total_outbufs_len:

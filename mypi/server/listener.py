@@ -17,7 +17,6 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer, UnixWSGIServer
-from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import cleanup_unix_socket
 
 from mypi.options import SettingError
@@ -25,6 +24,7 @@ from mypi.server.channel import Channel
 from mypi.server.options import Rules
 from mypi.server.peers import judging, knowing
 from mypi.server.sockets import Sockets
+from mypi.server.workers import Workers
 
 log = logging.getLogger(__name__)
 crowd = logging.getLogger("mypi.server.crowd")  # made sparse, because an attacker writes it
@@ -194,9 +194,8 @@ class Service:
         self._drain_until = 0.0
         self._told = told
         self._ended = False
-        self._dispatcher = ThreadedTaskDispatcher()
-        self._dispatcher.set_thread_count(adj.threads)
-        common = {"map": self._map, "dispatcher": self._dispatcher, "adj": adj}
+        self._workers = Workers(adj.threads)
+        common = {"map": self._map, "dispatcher": self._workers, "adj": adj}
         self.listeners: list[Any] = [
             (UnixListener if info[0] == socket.AF_UNIX else TcpListener)(
                 knowing(app), _sock=sock, sockinfo=info, bind_socket=False, **common
@@ -258,8 +257,7 @@ class Service:
 
     def _end(self) -> None:
         self._ended = True
-        # A worker that still runs is a daemon thread and ends with the process.
-        self._dispatcher.shutdown(timeout=1)
+        self._workers.shutdown(timeout=1)
         for listener in self.listeners:
             for channel in list(listener.active_channels.values()):
                 channel.handle_close()

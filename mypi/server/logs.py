@@ -10,7 +10,7 @@ import time
 class Sparse(logging.Filter):
     """Let one line through per `seconds`, with the number of those that were held back since the one before.
 
-    waitress warns about its queue at every request that has to wait: exactly when there is no time for it.
+    Of the queue somebody speaks at every request that has to wait: exactly when there is no time for it.
     """
 
     def __init__(self, seconds: float = 60.0) -> None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 # Not the line ends, which waitress checks, nor the tab, which may stand in a value.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_IN_PATH = re.compile(r"[\x00-\x1f\x7f]")
-_FOLDED = re.compile(rb"\r\n[ \t]")
-_NAME = re.compile(rb"\r\n([^\r\n:]*):")
 _VERSION = re.compile(rb" HTTP/1\.[01]\Z")
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]+")
 
@@ -165,14 +163,14 @@ def _check_head(head: bytes) -> None:
         raise ParsingError("The header has a control character")
     if not _VERSION.search(line.rstrip()):
         raise ParsingError("Only HTTP/1.0 and HTTP/1.1 are spoken here")
-    if _FOLDED.search(head):
+    if b"\r\n " in head or b"\r\n\t" in head:
         raise ParsingError("A header line begins with a blank (obsolete folding)")
-    names = [name.lower() for name in _NAME.findall(b"\r\n" + rest)]
+    lines = b"\r\n" + rest.lower()
     for name in _ONCE:
-        if names.count(name) > 1:
+        if lines.count(b"\r\n%b:" % name) > 1:
             raise ParsingError(f"{name.decode().title()} was sent more than once")
-    if b"transfer-encoding" in names:
-        if b"content-length" in names:
+    if b"\r\ntransfer-encoding:" in lines:
+        if b"\r\ncontent-length:" in lines:
             raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
         if line.rstrip().endswith(b"1.0"):
             raise ParsingError("HTTP/1.0 has no Transfer-Encoding")

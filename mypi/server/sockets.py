@@ -2,7 +2,7 @@
 
 waitress' own loop asks each connection before each wait whether it wants to read or write. Beside ten thousand idle
 ones that leaves a few rounds a second for those that work. Here a connection is asked again only when something has
-happened to it, and while a worker has a request of it: workers change what it wants.
+happened to it, when it has something to write, and when a worker has it heeded.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class Sockets(dict[int, Any]):
         self._lively.discard(number)
         self._want(number, 0)
 
+    def heed(self, number: int) -> None:
+        """Ask a connection again at the next wait; for a worker, which changed its wishes and wakes the loop next."""
+        self._lively.add(number)
+
     def ask_all(self) -> None:
         """Ask every connection again, so that none waits for ever whose wish was overlooked."""
         self._lively.update(self)
@@ -48,7 +52,11 @@ class Sockets(dict[int, Any]):
             wasyncore.loop(timeout=timeout, use_poll=self._use_poll, map=self, count=1)
             return
         for number in list(self._lively):
-            self._ask(number, self[number])
+            # Taken out before it is asked, so that who is heeded meanwhile stays in.
+            self._lively.discard(number)
+            each = self.get(number)
+            if each is not None:
+                self._ask(number, each)
         for number, flags in self._epoll.poll(timeout):
             each = self.get(number)
             if each is not None:  # else it was closed by what was handled just before
@@ -62,13 +70,10 @@ class Sockets(dict[int, Any]):
             self._epoll.close()
 
     def _ask(self, number: int, each: Any) -> None:
-        # In this order, as a worker may end just now: it leaves first the request, and then nothing to write.
-        working = bool(getattr(each, "requests", None))
         writable = each.writable() and not each.accepting
         readable = each.readable()
-        # Without a request of it in work, only what happens to it here changes what it wants.
-        if not writable and not working:
-            self._lively.discard(number)
+        if writable:
+            self._lively.add(number)
         self._want(number, (_READ if readable else 0) | (_WRITE if writable else 0))
 
     def _want(self, number: int, flags: int) -> None:

@@ -54,6 +54,14 @@ class ReadingContract:
         newer = store.swap(DOCUMENT, b"2", tag)
         assert store.read(DOCUMENT, unless=tag) == (b"2", newer)
 
+    def test_what_has_changed_or_is_absent_is_never_still_the_same(self, store: Store) -> None:
+        tag = store.swap(DOCUMENT, b"1", None)
+        told = store.still(DOCUMENT, tag)
+        newer = store.swap(DOCUMENT, b"2", tag)
+        assert not store.still(DOCUMENT, tag)
+        assert store.still(DOCUMENT, newer) == told
+        assert not store.still("nothing", tag)
+
     def test_what_is_absent_is_not_found(self, store: Store) -> None:
         add(store, FILE, b"bytes")
         for absent in ("nothing", DOCUMENT, "files/main/acme", FILE + "/below", FILE + ".metadata"):

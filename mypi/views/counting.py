@@ -65,17 +65,17 @@ REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] =
 
 _DIGITS = 19
 
-Count = Callable[[Request, Response, float], None]
+Count = Callable[[Request, Response, "str | None", float], None]
 
 
 def counting(metrics: Metrics) -> Count:
-    """Return what counts a request, its answer and the seconds between them."""
+    """Return what counts a request, its answer, the length that this announces, and the seconds between them."""
 
-    def count(request: Request, response: Response, seconds: float) -> None:
-        of, status = kind(request), response.status_int
+    def count(request: Request, response: Response, length: str | None, seconds: float) -> None:
+        of, status, method = kind(request), response.status_int, request.environ["REQUEST_METHOD"]
         # Of a body that comes in pieces nobody knows the length, and HEAD announces what it does not send.
-        sent = 0 if request.method == "HEAD" else response.content_length or 0
-        metrics.request(of, request.method, status, seconds, _length(request), sent)
+        sent = 0 if method == "HEAD" else int(length or 0)
+        metrics.request(of, method, status, seconds, _length(request), sent)
         if of == "upload" and status >= 400:
             exc = request.environ.get(REFUSED) or getattr(request, "exception", None)
             metrics.refused(reason(exc, status))
@@ -87,12 +87,16 @@ def kind(request: Request) -> str:
     """Name the kind of address that a request was for, by where its traversal ended."""
     context: Any = getattr(request, "context", None)
     view = getattr(request, "view_name", "")
-    if request.method == "POST" and isinstance(context, resources.Uploads) and view in ("", "+upload"):
+    if (
+        request.environ["REQUEST_METHOD"] == "POST"
+        and isinstance(context, resources.Uploads)
+        and view in ("", "+upload")
+    ):
         return "upload"
     if view:
         return "page" if view.startswith("+") and view not in OWN else "other"
     found = KINDS.get(type(context), "other")
-    if found == "simple" and "application/xhtml+xml" in request.headers.get("Accept", ""):
+    if found == "simple" and "application/xhtml+xml" in request.environ.get("HTTP_ACCEPT", ""):
         return "page" if isinstance(context, resources.BareProject) else found
     return "metadata" if found == "file" and context.sidecar else found
 

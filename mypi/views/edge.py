@@ -59,16 +59,16 @@ def answers(handler: Handler, registry: Any) -> Handler:
         # Of a client's own word the server has made nothing but what the trusted proxy gave.
         drawn = logs.begin(request.environ.get(REQUEST))
         response = handler(request)
-        present = {name.lower() for name, _ in response.headerlist}
+        present = {name.lower(): value for name, value in response.headerlist}
         response.headerlist.extend(pair for name, pair in _DEFAULTS if name not in present)
         response.headerlist.append(("X-Request-ID", drawn))
         if private:
             response.cache_control.private = True
             response.vary = (*(response.vary or ()), "Authorization", "Cookie")
-        if request.scheme == "https":
+        if request.environ["wsgi.url_scheme"] == "https":
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         seconds = time.perf_counter() - began
-        count(request, response, seconds)
+        count(request, response, present.get("content-length"), seconds)
         if access.isEnabledFor(logging.INFO):
             _log(request, response, seconds)
         return response

@@ -22,9 +22,13 @@ from .caching import is_known
 from .handing import Handed, handed
 from .links import Redirect
 from .offered import live_file, offered, refuse_damaged
+from .rendered import Pages
 
 FOREVER = 365_000_000
 """Seconds: a file never changes under its URL (A6.6)."""
+
+_AT_ONCE = 64 * 1024
+"""Bytes of a file that are read and sent in one piece; to hand a small one to the server costs more than its bytes."""
 
 _RANGE = re.compile(r"bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
 
@@ -137,7 +141,16 @@ def _sidecar(context: FileResource, request: Request, project: Project, found: F
     if etag is None:
         raise HTTPNotFound(f"{context.filename} was published without {context.sidecar}")
     refuse_damaged(found, context.sidecar)
-    data = beside(request, project, found, context.sidecar)
+
+    def read() -> tuple[bytes, str]:
+        data = beside(request, project, found, context.sidecar)
+        if hashlib.sha256(data).hexdigest() != etag:
+            raise StoreError(context.__name__, "does not have the digest that it was published with; run mypi verify")
+        return data, ""
+
+    # Kept like a rendered page: it never changes in its place, and resolvers ask for nothing as often.
+    pages: Pages = request.registry["mypi.pages"]
+    data, _ = pages.get((project.name, found.place(context.sidecar), context.__name__), read)
     return _respond(request, context.__name__, etag, len(data), lambda start, stop: [data[start:stop]])
 
 
@@ -214,6 +227,9 @@ def _body(request: Request, reader: Reader, *, whole: bool) -> Iterable[bytes]:
 
     A server's wrapper knows no end, and that of pyruvate no beginning either, whatever PEP 3333 says: a part is ours.
     """
+    if whole and reader.size <= _AT_ONCE:
+        with reader:
+            return [reader.read()]
     wrapper = request.environ.get("wsgi.file_wrapper")
     if wrapper is None or reader.path is None or not whole:
         return reader

@@ -120,4 +120,7 @@ def _query(request: Request) -> str:
 def _asked_path(request: Request) -> str:
     """Return the path that the client asked for; waitress takes slashes from its beginning before it says."""
     raw: str = request.environ.get("REQUEST_URI", "").partition("?")[0]
-    return raw if raw.startswith("//") else request.path_info
+    if raw.startswith("//"):
+        return raw
+    path: str = request.environ["PATH_INFO"]
+    return path if path.isascii() else request.path_info

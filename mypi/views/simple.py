@@ -77,7 +77,7 @@ def _respond(request: Request, tag: str, draw: Any, seen: str = "") -> Response:
     # Nothing but an absolute https address may stand in data-provenance (A4.10); JSON takes a relative one.
     address = "" if form == JSON else links.address(request)
     secure = f"{address}/" if address.startswith("https:") else ""
-    key = (request.path_info, tag, form, secure, seen)
+    key = (request.environ["PATH_INFO"], tag, form, secure, seen)
     content_type = form if form == JSON else f"{form}; charset=UTF-8"  # A4.1
     return respond(request, key, content_type, lambda: draw(form, links.up(request), secure), vary=("Accept",))
 

@@ -51,6 +51,11 @@ class StoresBeforeItChecks(MemoryStore):
             raise Truncated(key, "too late")
 
 
+class NothingEverChanges(MemoryStore):
+    def still(self, key, tag):
+        return key in self._objects
+
+
 class ListsByStart(MemoryStore):
     def _list(self, prefix):
         return super()._list(prefix.rstrip("/"))
@@ -96,6 +101,7 @@ BROKEN = [
     (ChecksBeforeItLocks, "test_one_of_many_makes_the_document", {}),
     (KeepsShortFiles, "test_source_may_give_few_bytes_at_a_time", {}),
     (StoresBeforeItChecks, "test_source_of_another_size_is_refused_and_nothing_is_stored", TOO_LITTLE),
+    (NothingEverChanges, "test_what_has_changed_or_is_absent_is_never_still_the_same", {}),
     (ListsByStart, "test_listing_has_every_object_below_its_prefix", {}),
     (ListsHalf, "test_listing_has_every_object_below_its_prefix", {}),
     (ListsHalf, "test_listing_goes_on_while_objects_come_and_go", {}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import random
 from pathlib import Path
 from wsgiref.util import FileWrapper
 
@@ -11,13 +13,14 @@ import pytest
 from mypi.backends.filesystem import FilesystemStore
 from mypi.model import Actor
 from mypi.store import Unavailable
-from mypi.testing import FaultyStore, Point
+from mypi.testing import FaultyStore, Point, RecordingStore
 from tests.builders import metadata, sdist, wheel
 from tests.functional.support import told
 
 ACTOR = Actor("tester", "test")
 NAME, CONTENT = wheel()
 SIZE = len(CONTENT)
+_, LARGE = wheel(files={"acme_lib/data.bin": random.Random(1).randbytes(100_000)})
 SIGNATURE = "-----BEGIN PGP SIGNATURE-----\r\n\r\nabc=\r\n-----END PGP SIGNATURE-----\r\n"
 
 
@@ -223,6 +226,29 @@ def test_a_lost_sidecar_is_503_too(held, store, url, sidecar):
     held.get(url + sidecar, status=503)
 
 
+def test_what_lies_beside_a_file_is_read_once(store, make_index):
+    recording = RecordingStore(store)
+    index = make_index(over=recording)
+    index.publish(NAME, CONTENT)
+    url = f"{index.url('acme-lib', NAME)}.metadata"
+    answers = {index.get(url).body for _ in range(3)}
+    assert len(answers) == 1
+    assert [key for what, key in recording.log if what == "open"].count(stored(store, ".metadata")) == 1
+
+
+def test_what_lies_beside_a_file_and_is_not_as_it_was_published_is_503_until_it_is(held, store, url):
+    key = stored(store, ".metadata")
+    with store.open(key) as reader:
+        right = reader.read()
+    store.delete(key)
+    store.add(key, io.BytesIO(right.replace(b"1.0", b"6.6")), len(right))
+    answer = held.get(f"{url}.metadata", status=503)
+    assert "mypi verify" in answer.text
+    store.delete(key)
+    store.add(key, io.BytesIO(right), len(right))
+    assert held.get(f"{url}.metadata").body == right
+
+
 def test_a_store_that_cannot_answer_is_503(store, make_index):
     faulty = FaultyStore(store)
     index = make_index(over=faulty)
@@ -256,23 +282,34 @@ def through(index, url, wrapper, **headers):
     return index.get(url, headers=headers, extra_environ={"wsgi.file_wrapper": wrapper})
 
 
-def test_a_local_file_is_handed_to_the_server_and_others_are_streamed(held, store, url, wrapper):
-    answer = through(held, url, wrapper)
-    assert answer.body == CONTENT
+def test_a_local_file_is_handed_to_the_server_and_others_are_streamed(index, store, wrapper):
+    index.publish(NAME, LARGE)
+    answer = through(index, index.url("acme-lib", NAME), wrapper)
+    assert answer.body == LARGE
     with store.open(stored(store, NAME)) as reader:
         assert len(wrapper.given) == (reader.path is not None)
     assert all(file.closed for file in wrapper.given)
 
 
-def test_a_part_is_streamed(held, url, wrapper):
-    # A wrapper knows no end: some servers would send the file's rest too, and pyruvate the file from its beginning.
-    assert through(held, url, wrapper, Range="bytes=10-19").body == CONTENT[10:20]
-    assert through(held, url, wrapper, Range="bytes=10-").body == CONTENT[10:]
+def test_a_small_file_is_read_at_once_which_costs_less_than_handing_it_over(held, url, wrapper):
+    answer = through(held, url, wrapper)
+    assert answer.body == CONTENT
+    assert answer.headers["Content-Length"] == str(SIZE)
     assert wrapper.given == []
 
 
-def test_head_closes_the_file_that_it_opened(held, url, wrapper):
-    held.head(url, extra_environ={"wsgi.file_wrapper": wrapper})
+def test_a_part_is_streamed(index, wrapper):
+    # A wrapper knows no end: some servers would send the file's rest too, and pyruvate the file from its beginning.
+    index.publish(NAME, LARGE)
+    url = index.url("acme-lib", NAME)
+    assert through(index, url, wrapper, Range="bytes=10-19").body == LARGE[10:20]
+    assert through(index, url, wrapper, Range="bytes=10-").body == LARGE[10:]
+    assert wrapper.given == []
+
+
+def test_head_closes_the_file_that_it_opened(index, wrapper):
+    index.publish(NAME, LARGE)
+    index.head(index.url("acme-lib", NAME), extra_environ={"wsgi.file_wrapper": wrapper})
     assert all(file.closed for file in wrapper.given)
 
 
@@ -287,8 +324,8 @@ def test_a_file_that_is_swept_while_it_is_asked_for_is_sent_from_what_is_open(tm
     sweeping = Sweeping(str(tmp_path / "sweeping"))
     sweeping.check()
     index = make_index(over=sweeping)
-    index.publish(NAME, CONTENT)
-    assert through(index, index.url("acme-lib", NAME), wrapper).body == CONTENT
+    index.publish(NAME, LARGE)
+    assert through(index, index.url("acme-lib", NAME), wrapper).body == LARGE
     assert wrapper.given == []
 
 

@@ -78,7 +78,7 @@ def test_a_hundred_writers_of_one_project_lose_nothing(store: Store, kind: str) 
     recording = RecordingStore(store)
     node = two_nodes(recording)
     done = at_once(count, lambda number: publish(node(number), version=f"1.{number}"))
-    assert all(isinstance(each, File) for each in done)
+    assert [each for each in done if not isinstance(each, File)] == []
     assert live(node(0)) == [filename(version=f"1.{number}") for number in range(count)]
     assert len(node(0).project("acme-lib").value.history) == count
     assert not problems(node(1))
@@ -88,7 +88,7 @@ def test_many_first_publishes_are_all_listed(store: Store, kind: str) -> None:
     count = scaled(kind, memory=40, filesystem=40, slower=8, torture=100)
     node = two_nodes(store)
     done = at_once(count, lambda number: publish(node(number), f"project-{number}"))
-    assert all(isinstance(each, File) for each in done)
+    assert [each for each in done if not isinstance(each, File)] == []
     names = node(0).names()
     assert names
     assert set(names.value.projects) == {f"project-{number}" for number in range(count)}

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from mypi import server
 from mypi.server import options
 from mypi.server.channel import Channel
 from mypi.server.listener import CannotListen, Service, adjust
+from mypi.server.sockets import Sockets
 
 MIB = 1024 * 1024
 
@@ -140,6 +142,104 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 
     assert answer.count(b"200 OK") == 3
     assert [path for _, path, _ in app.seen] == ["/1", "/1", "/"]
+
+
+@pytest.fixture
+def untended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the loop look after no connection by itself: who is not woken waits for longer than a test may take."""
+    monkeypatch.setattr(options.Rules, "tick", 600.0)
+
+
+def test_what_comes_before_an_answer_waits_for_it_and_no_longer(untended: None) -> None:
+    app = App()
+    app.gate.clear()
+    with running(app) as it, connect(it.port) as sock:
+        sock.settimeout(30)
+        for number in range(3):
+            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+            wait_for(lambda: app.seen)
+            time.sleep(0.01)  # so that the loop has seen it, too early to be read
+        app.gate.set()
+        sock.sendall(GET)
+        assert rest(sock).count(b"200 OK") == 4
+
+    assert [path for _, path, _ in app.seen] == ["/0", "/1", "/2", "/"]
+
+
+def test_nobody_waits_for_a_loop_that_was_not_woken(untended: None) -> None:
+    """Eight clients that ask again as soon as they are answered, with bodies and without, small and large."""
+    app = App()
+    sizes = (6, 20_000, 3 * MIB)
+    turn = iter(range(10**9))
+    app.answer = lambda: [b"x" * sizes[next(turn) % 3]]
+
+    def work(number: int) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=30)
+        with contextlib.closing(connection):
+            got = 0
+            for each in range(60):
+                connection.request("POST", f"/{number}/{each}", b"y" * (each % 3 * 70_000))
+                got += len(connection.getresponse().read()) in sizes
+            return got
+
+    with running(app, threads="4") as it, ThreadPoolExecutor(8) as workers:
+        assert list(workers.map(work, range(8))) == [60] * 8
+
+
+def test_a_body_that_waited_for_the_answer_before_it_is_invited(untended: None) -> None:
+    app = App(**UPLOADS)
+    app.gate.clear()
+    head = b"POST /legacy/ HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nConnection: close\r\nContent-Length: 5\r\n"
+    with running(app) as it, connect(it.port) as sock:
+        sock.settimeout(30)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + head + b"Expect: 100-continue\r\n\r\n")
+        wait_for(lambda: app.seen)
+        app.gate.set()
+        answer = b""
+        while b"100 Continue" not in answer:
+            answer += sock.recv(1000)
+        sock.sendall(b"hello")
+        assert rest(sock).startswith(b"HTTP/1.1 200 OK")
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert app.seen == [("GET", "/", 0), ("POST", "/legacy/", 5)]
+
+
+# Applications that fail
+
+
+def test_an_application_that_fails_is_500_that_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+
+    def fail() -> Iterable[bytes]:
+        raise RuntimeError("the secret is swordfish")
+
+    app.answer = fail
+    with running(app) as it:
+        answer = ask(it.port, b"GET /a%20b HTTP/1.1\r\nHost: a\r\n\r\n")
+        app.answer = lambda: [b"hello\n"]
+        assert ask(it.port, GET).endswith(b"hello\n")
+
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error")
+    assert b"swordfish" not in answer
+    assert "Exception while serving '/a b'" in caplog.text
+    assert "the secret is swordfish" in caplog.text
+
+
+def test_an_answer_that_fails_half_way_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+
+    def fail() -> Iterable[bytes]:
+        yield b"x" * 100_000
+        raise RuntimeError("half-way")
+
+    app.answer = fail
+    with running(app) as it:
+        answer = ask(it.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"500 Internal" not in answer
+    assert "half-way" in caplog.text
 
 
 # Answers ahead of the body
@@ -362,11 +462,13 @@ def channel() -> Iterator[tuple[Channel, socket.socket]]:
     owner = SimpleNamespace(
         adj=adj, stopping=False, active_channels={}, add_task=lambda task: None, pull_trigger=lambda: None
     )
-    it = Channel(owner, ours, ("192.0.2.1", 1), adj, map={})
+    sockets = Sockets()
+    it = Channel(owner, ours, ("192.0.2.1", 1), adj, map=sockets)
     with theirs:
         yield it, theirs
         if it.connected:
             it.handle_close()
+        sockets.close()
 
 
 def refuse(it: Channel) -> None:
@@ -400,6 +502,33 @@ def test_refusal_is_sent_whole_before_the_end(channel: tuple[Channel, socket.soc
     it.handle_write()
 
     assert theirs.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_request_of_a_client_that_is_gone_is_not_worked_on(channel: tuple[Channel, socket.socket]) -> None:
+    it, _ = channel
+    it.received(GET)
+    it.connected = False
+
+    it.service()
+
+    assert it.requests == []
+    it.connected = True
+
+
+def test_file_is_sent_and_the_connection_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * MIB)
+
+    class Files(App):
+        def __call__(self, environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+            start("200 OK", [("Content-Length", str(MIB))])
+            return environ["wsgi.file_wrapper"](path.open("rb"))
+
+    with running(Files()) as it:
+        answer = ask(it.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+
+    assert answer.count(b"x") == 2 * MIB
+    assert answer.count(b"200 OK") == 2
 
 
 def test_refused_client_that_is_gone_is_closed(channel: tuple[Channel, socket.socket]) -> None:
@@ -485,14 +614,14 @@ def test_queue_warnings_do_not_flood(caplog: pytest.LogCaptureFixture) -> None:
     app.gate.clear()
 
     with running(app, threads="1") as it, contextlib.ExitStack() as held, caplog.at_level(logging.WARNING):
-        logging.getLogger("waitress.queue").filters[0]._next = 0.0
+        logging.getLogger("mypi.server.queue").filters[0]._next = 0.0
         for _ in range(20):
             held.enter_context(connect(it.port)).sendall(GET)
         wait_for(lambda: len(it.service.listeners[0].active_channels) == 20)
         time.sleep(0.2)
         app.gate.set()
 
-    assert sum("queue depth" in line.getMessage() for line in caplog.records) == 1
+    assert sum("requests wait; threads = 1" in line.getMessage() for line in caplog.records) == 1
 
 
 # Places

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mypi.backends.memory import MemoryStore
-from mypi.repository import documents
+from mypi.repository import documents, reading
 from mypi.repository.documents import Damaged, Documents
 from mypi.repository.reading import stamped
 from mypi.store import Conflict, Full, NotFound, Sealed, Store, Tag, Unavailable
@@ -538,3 +539,20 @@ def test_a_slow_read_does_not_hide_what_was_swapped_here_meanwhile() -> None:
 
 def test_the_stamp_is_part_of_the_json() -> None:
     assert json.loads(stamped(b'{"a":1}')).keys() == {"sha256", "a"}
+
+
+def test_what_was_found_unchanged_is_trusted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    for module in (documents, reading):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    store = MemoryStore()
+    seen = over(store, cache_seconds=60)
+    seen.edit(KEY, put("one"))
+    now[0] += 61
+    assert seen.get(KEY).value.words == ("one",)
+    over(store).edit(KEY, put("two"))
+    now[0] += 59
+    assert seen.get(KEY).value.words == ("one",)
+    now[0] += 2
+    assert seen.get(KEY).value.words == ("one", "two")
+    assert (seen.counts["unchanged"], seen.counts["kept"]) == (1, 1)

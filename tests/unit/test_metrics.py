@@ -79,6 +79,17 @@ def test_each_call_of_a_store_is_told_with_its_outcome(watched: Watched, called:
     ]
 
 
+def test_what_is_still_the_same_is_told_as_the_call_that_it_saved(called: Called):
+    memory = MemoryStore()
+    watched = Watched(memory, lambda operation, ended, seconds: called.append((operation, ended)))
+    tag = memory.swap("a", b"{}", None)
+    assert watched.still("a", tag)
+    assert called == [("open", "unchanged")]
+    memory.swap("a", b"[]", tag)
+    assert not watched.still("a", tag)
+    assert called == [("open", "unchanged")]
+
+
 def test_what_is_no_operation_is_passed_on(watched: Watched, called: Called):
     watched.check()
     watched.probe()

@@ -426,7 +426,7 @@ def test_connections_fit_the_limit_of_files(
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
-    return logging.LogRecord("waitress.queue", logging.WARNING, __file__, 1, message, args, None)
+    return logging.LogRecord("mypi.server.queue", logging.WARNING, __file__, 1, message, args, None)
 
 
 def test_one_line_a_minute_says_how_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,12 +93,43 @@ def test_a_wish_that_nobody_saw_is_seen_when_all_are_asked(sockets, pairs):
     assert end.recv(100) == b"said"
 
 
-def test_who_has_a_request_in_work_is_asked_each_time(sockets, pairs):
+def test_who_is_heeded_is_asked_once_more(sockets, pairs):
     (first, _), *_ = pairs
-    first.requests = ["one"]
-    for _ in range(4):
+    sockets.wait(0)
+    for _ in range(3):
+        sockets.heed(first._fileno)
+        sockets.wait(0)
         sockets.wait(0)
     assert first.asked == 4
+
+
+def test_who_is_heeded_while_it_is_asked_is_asked_again(sockets, pairs):
+    (first, end), *_ = pairs
+    sockets.wait(0)
+
+    class Late(Ear):
+        """What a worker ends between two questions of the loop."""
+
+        def readable(self) -> bool:
+            if not self.speaks:
+                self.speaks = True
+                sockets.heed(self._fileno)
+            return super().readable()
+
+    first.__class__ = Late
+    sockets.heed(first._fileno)
+    sockets.wait(0)
+    sockets.wait(0)
+    assert end.recv(100) == b"said"
+
+
+def test_who_is_heeded_and_gone_is_forgotten(sockets, pairs):
+    (first, _), *_ = pairs
+    number = first._fileno
+    first.close()
+    sockets.heed(number)
+    sockets.wait(0)
+    assert number not in sockets
 
 
 def test_who_was_closed_by_what_another_heard_is_passed_over(sockets, pairs):
