@@ -19,11 +19,14 @@ from .running import Process, free_port, running
 
 _OURS = ("date", "server", "connection", "transfer-encoding")
 
+KEPT_OPEN = "nginx, files kept open"
+"""nginx as few have it, where files never change without its knowledge: ``open_file_cache``."""
+
 NGINX = """
-daemon off; {user} worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+daemon off; {user} worker_processes auto; pid {folder}/{port}.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; etag on;
+  access_log off; sendfile on; tcp_nopush on; etag on; {more}
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; try_files /body =404; default_type {kind}; }} }}
@@ -42,13 +45,14 @@ def save(folder: Path, url: str, headers: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def serving(kind: str, folder: Path, *, threads: int = 4) -> Iterator[Process]:
-    """Serve a folder by ``bare waitress``, ``bare Pyramid`` or ``nginx``."""
+    """Serve a folder by ``bare waitress``, ``bare Pyramid``, ``nginx`` or KEPT_OPEN."""
     port = free_port()
-    if kind == "nginx":
+    if kind in ("nginx", KEPT_OPEN):
         program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
         media = dict(json.loads((folder / "headers").read_text()))["Content-Type"].partition(";")[0]
-        conf = folder / "nginx.conf"
-        conf.write_text(NGINX.format(folder=folder.resolve(), port=port, kind=media, user=user()))
+        conf = folder / f"nginx-{port}.conf"
+        more = "open_file_cache max=1000;" if kind == KEPT_OPEN else ""
+        conf.write_text(NGINX.format(folder=folder.resolve(), port=port, kind=media, user=user(), more=more))
         command: list[str | Path] = [program, "-c", conf.resolve(), "-p", folder.resolve()]
     else:
         command = [sys.executable, "-m", __name__, kind, str(port), str(folder), str(threads)]

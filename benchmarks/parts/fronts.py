@@ -8,11 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from .. import baselines, corpora, load
 from ..bench import Bench
@@ -27,19 +28,40 @@ def measure(bench: Bench) -> None:
     """Ask for a page, a small file and one of 50 MB, through each."""
     load.need_wrk()
     large = MIB if bench.small else 50 * MIB
-    packages = [*corpora.packages(0, 0, 0), corpora.wheel("acme-heavy", "1.0", large)]
+    packages = [
+        *corpora.packages(0, 0, 0),
+        corpora.wheel("acme-middle", "1.0", 100 * 1024),
+        corpora.wheel("acme-heavy", "1.0", large),
+    ]
     pypiron = Pypiron()
     pypiron.install()
     with contextlib.ExitStack() as held:
         bases = {name: held.enter_context(_behind(bench, name, packages)) for name in ("safe", "fast")}
         iron = held.enter_context(pypiron.serving(bench.folder / "fronts" / "pypiron"))
         pypiron.fill(iron, bench.folder, packages)
+        for project in (corpora.FEW, "acme-middle", "acme-heavy"):
+            _wait_for(f"http://127.0.0.1:{iron.port}/simple/{project}/")
         bases = {f"mypi, {name}": port for name, port in bases.items()} | {"pypiron": iron.port}
         _measure(bench, "page of 5 files, JSON", _pages(bases), "mypi, fast", {"nginx": 0.8, "pypiron": 1.0})
-        small = _files(bases, corpora.FEW)
-        _measure(bench, "file of 1 kB, fast profile", small, "mypi, fast", {"pypiron": 2.0})
+        # Of the larger one the kernel's copying is most of the time, whoever sends.
+        for project, size, wanted in ((corpora.FEW, "2 KiB", 2.0), ("acme-middle", "100 KiB", 1.0)):
+            title = f"file of {size}, fast profile"
+            _measure(bench, title, _files(bases, project), "mypi, fast", {"pypiron": wanted})
         heavy = _files(bases, "acme-heavy")
         _measure(bench, f"file of {large / MIB:.0f} MiB, handed to nginx", heavy, "mypi, safe", {"nginx": 0.8})
+
+
+def _wait_for(page: str) -> None:
+    """Wait until pypiron lists what it has accepted."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(page):  # noqa: S310 - loopback
+                return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _pages(ports: dict[str, int]) -> dict[str, str]:
@@ -47,13 +69,16 @@ def _pages(ports: dict[str, int]) -> dict[str, str]:
 
 
 def _files(ports: dict[str, int], project: str) -> dict[str, str]:
-    found = {}
-    for name, port in ports.items():
-        page = f"http://127.0.0.1:{port}/simple/{project}/"
-        request = urllib.request.Request(page, headers={"Accept": load.JSON})
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
-            found[name] = urljoin(page, json.load(answer)["files"][0]["url"])
-    return found
+    pages = {name: f"http://127.0.0.1:{port}/simple/{project}/" for name, port in ports.items()}
+    return {name: urljoin(page, first_file(page)) for name, page in pages.items()}
+
+
+def first_file(page: str) -> str:
+    """Return the path of the first file that a page lists."""
+    request = urllib.request.Request(page, headers={"Accept": load.JSON})  # noqa: S310 - loopback
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+        found: str = json.load(answer)["files"][0]["url"]
+    return urlsplit(urljoin(page, found)).path
 
 
 def _measure(bench: Bench, title: str, urls: dict[str, str], ours: str, wanted: dict[str, float]) -> None:
@@ -61,8 +86,10 @@ def _measure(bench: Bench, title: str, urls: dict[str, str], ours: str, wanted: 
     headers = {"Accept": load.JSON} if "page" in title else {}
     place = bench.folder / "machine" / re.sub(r"\W", "-", title)
     baselines.save(place, urls[ours], headers)
-    with baselines.serving("nginx", place) as nginx:
-        everybody = {**urls, "nginx": f"http://127.0.0.1:{nginx.port}/"}
+    with contextlib.ExitStack() as held:
+        everybody = dict(urls)
+        for kind in ("nginx", baselines.KEPT_OPEN):
+            everybody[kind] = f"http://127.0.0.1:{held.enter_context(baselines.serving(kind, place)).port}/"
         bench.in_turns(
             table,
             {name: partial(load.requests, url, bench.seconds, headers) for name, url in everybody.items()},
@@ -92,7 +119,7 @@ def _nginx(folder: Path, site: str) -> Iterator[Process]:
     )
     conf = folder / "nginx.conf"
     conf.write_text(
-        f"daemon off;\nworker_processes 1;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
+        f"daemon off;\nworker_processes auto;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
         f"error_log {folder}/nginx.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
     )
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"

@@ -11,6 +11,7 @@ from .. import corpora, load
 from ..bench import Bench
 from ..peers import Mypi
 from ..running import Process, environment, free_port, running
+from .fronts import first_file
 
 SERVERS = {
     "gunicorn, 2 workers of 4 threads": (
@@ -33,7 +34,7 @@ SERVERS = {
 def measure(bench: Bench) -> None:
     """Serve one store by each of them, and ask for a page of five files."""
     load.need_wrk()
-    folder = bench.folder / "servers"
+    folder = (bench.folder / "servers").resolve()
     peer = Mypi()
     with contextlib.ExitStack() as held:
         mypi = held.enter_context(peer.serving(folder))
@@ -42,24 +43,24 @@ def measure(bench: Bench) -> None:
         for name, command in SERVERS.items():
             port = free_port()
             program, *words = (word.format(port=port) for word in command)
-            path: list[str | Path] = [Path(sys.executable).with_name(program), *words]
-            env = environment(MYPI_INI=str(folder / "mypi.ini"))
-            served[name] = held.enter_context(running(path, port, folder / "log", cwd=folder, env=env))
+            command_line: list[str | Path] = [Path(sys.executable).with_name(program), *words]
+            # gunicorn writes into the home folder.
+            env = environment(MYPI_INI=str(folder / "mypi.ini"), HOME=str(folder))
+            served[name] = held.enter_context(
+                running(command_line, port, folder / f"{program}.log", cwd=folder, env=env)
+            )
         with _pyruvate(folder) as pyruvate:
             served["pyruvate"] = pyruvate
-            table = bench.table("servers", "page of 5 files, JSON, by the server", "answers a second")
-            bench.in_turns(
-                table,
-                {
-                    name: partial(
-                        load.requests,
-                        f"http://127.0.0.1:{process.port}/simple/{corpora.FEW}/",
-                        bench.seconds,
-                        {"Accept": load.JSON},
-                    )
-                    for name, process in served.items()
-                },
-            )
+            page = f"/simple/{corpora.FEW}/"
+            for title, path, headers in (
+                ("page of 5 files, JSON", page, {"Accept": load.JSON}),
+                ("file of 2 KiB", first_file(f"http://127.0.0.1:{mypi.port}{page}"), {}),
+            ):
+                table = bench.table("servers", f"{title}, by the server", "answers a second")
+                urls = {name: f"http://127.0.0.1:{process.port}{path}" for name, process in served.items()}
+                bench.in_turns(
+                    table, {name: partial(load.requests, url, bench.seconds, headers) for name, url in urls.items()}
+                )
 
 
 @contextlib.contextmanager

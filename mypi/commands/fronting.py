@@ -49,6 +49,9 @@ ACCEPTED = (
 )
 """How installers ask for pages. None of them names application/xhtml+xml, as browsers do."""
 
+_LONG = 40
+"""Characters of a word that nginx' map_hash_bucket_size need not be raised for, where it is as it comes (64)."""
+
 _ANY = ("*", "", "0.0.0.0", "[::]")  # noqa: S104 - read, not listened to
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
@@ -175,19 +178,27 @@ def _environment() -> jinja2.Template:
 
 
 def accepted() -> list[tuple[str, str]]:
-    """Return each way to ask of an installer, as nginx matches it, and the form that it gets."""
+    """Return each way to ask of an installer, as nginx matches it, and the form that it gets.
+
+    A short one nginx finds by its hash; for a long one its table is too narrow, and it tries a pattern.
+    """
     forms = dict(zip(FORMS, ("text", "html", "json"), strict=True))
-    return [(re.escape(accept).replace("\\ ", " "), forms[str(negotiate(accept or None))]) for accept in ACCEPTED]
+    return [(_matched(accept), forms[str(negotiate(accept or None))]) for accept in ACCEPTED]
 
 
-def _headers(behind: Behind, sends: str, packing: str | None) -> list[str]:
+def _matched(accept: str) -> str:
+    return accept if len(accept) < _LONG else "~^" + re.escape(accept).replace("\\ ", " ") + "$"
+
+
+def _headers(behind: Behind, sends: str, fast: str | None) -> list[str]:
     """Return the lines that say which headers mypi gets."""
     told = {"Connection": '""', "Host": "$http_host"}
     told |= {name.title(): FORWARDED[name] for name in FORWARDED if name in {*NEEDED, *behind.believed}}
     told["X-Request-ID"] = "$request_id"
     told["X-Sendfile-Type"] = sends
-    if packing:
-        told["Accept-Encoding"] = f"${packing}_packing"
+    if fast:
+        told["Accept-Encoding"] = f"${fast}_packing"
+        told["X-Expires-Type"] = "X-Accel-Expires"
     lines = ["proxy_http_version 1.1;", *(f"proxy_set_header {name} {value};" for name, value in told.items())]
     if behind.rules.trusted_proxy_user_header:
         lines.append("# mypi believes this one. Where nginx logs people in, their name goes here.")

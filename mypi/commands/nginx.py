@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
         "--profile",
         choices=("safe", "fast"),
         default="safe",
-        help="fast: nginx keeps pages and files, and asks mypi again after a second or two (safe)",
+        help="fast: nginx keeps pages and files, and asks mypi again in the next second (safe)",
     )
     command.add_argument(
         "--cache-folder", metavar="FOLDER", default="/var/cache/mypi-nginx", help="where it keeps them (%(default)s)"

@@ -7,15 +7,20 @@ Four keys of a request's environ come from here, and never from a client:
   anybody else the bytes must go, also to who asks past the proxy, from the proxy's own host.
 - `mypi.request`, the id that the trusted proxy gave the request in X-Request-ID, if it is fit for a log and a header.
 - `mypi.proxy`, whether `REMOTE_ADDR` is the trusted proxy's own address: it did not say for whom it speaks.
+
+A proxy that says `X-Expires-Type: X-Accel-Expires` keeps answers. It is told until when: to the end of the second in
+which it asked. That is the shortest time that nginx knows, and one second of `proxy_cache_valid` may last for two.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 _PEER = "mypi.peer"
 _SENDS, _REDIRECT = "HTTP_X_SENDFILE_TYPE", "x-accel-redirect"
+_KEEPS, _EXPIRES = "HTTP_X_EXPIRES_TYPE", "x-accel-expires"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -47,6 +52,19 @@ def judging(app: Any, trusted: str | None, header: str | None) -> Any:
         name = environ.pop("HTTP_X_REQUEST_ID", "")
         if believed and _ID.match(name):
             environ["mypi.request"] = name
+        if environ.pop(_KEEPS, "").strip().lower() == _EXPIRES and believed:
+            start_response = _to_the_end_of_this_second(start_response)
         return app(environ, start_response)
 
     return handle
+
+
+def _to_the_end_of_this_second(start_response: Any) -> Any:
+    # The second in which it asked, not that in which it is answered: what is read meanwhile may be older.
+    until = ("X-Accel-Expires", f"@{int(time.time())}")
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        # nginx would keep errors too, whatever else it is told.
+        return start_response(status, [*headers, until] if status[:3] in ("200", "304") else headers, *more)
+
+    return start

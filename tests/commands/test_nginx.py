@@ -94,7 +94,11 @@ def test_every_header_that_mypi_believes_is_nginx_own(run: Run, ini: Path) -> No
 def test_ways_to_ask_are_matched_whole_and_name_no_browser(accept: str) -> None:
     import re
 
-    found = {form for pattern, form in accepted() if re.search(f"^{pattern}$", accept)}
+    found = [
+        form
+        for words, form in accepted()
+        if (re.search(words[1:], accept) if words.startswith("~") else words == accept)
+    ]
     assert len(found) == 1
     assert "xhtml" not in accept
 
@@ -159,9 +163,9 @@ def test_fast_profile_keeps_for_a_second_what_nobody_logged_in_for(run: Run, ini
     done = run(*HERE, "--profile", "fast", "--cache-folder", "/tmp/kept")
     for line in (
         "location ~ ^/py\\.pi(/|$) {",
-        '"~^/py\\.pi/simple/" page;',
+        "location ~ ^/py\\.pi/(files|packages)/. {",
         "location ^~ /py.pi/_mypi_files/ {",
-        "proxy_cache_valid 200 1s;",
+        "proxy_set_header X-Expires-Type X-Accel-Expires;",
         "proxy_set_header Accept-Encoding $mypi_pypi_example_com_py_pi_packing;",
     ):
         assert line in done.out, line

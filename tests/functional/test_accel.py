@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,37 @@ def test_only_the_trusted_proxy_may_say_that_it_sends(
         connection.getresponse().read()
         connection.close()
     assert seen == [believed]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "header", "status", "told"),
+    [
+        ("127.0.0.1", "X-Accel-Expires", "200 OK", True),
+        ("127.0.0.1", "x-accel-expires", "304 Not Modified", True),
+        ("127.0.0.1", "X-Accel-Expires", "404 Not Found", False),
+        ("127.0.0.1", "another", "200 OK", False),
+        ("127.0.0.1", None, "200 OK", False),
+        ("192.0.2.1", "X-Accel-Expires", "200 OK", False),
+    ],
+)
+def test_the_trusted_proxy_may_keep_an_answer_to_the_end_of_its_second(
+    trusted: str, header: str | None, status: str, told: bool
+) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        assert "HTTP_X_EXPIRES_TYPE" not in environ
+        start_response(status, [])
+        return []
+
+    with served(application, trusted_proxy=trusted) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        before = int(time.time())
+        connection.request("GET", "/", headers={"X-Expires-Type": header} if header else {})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+    until = answer.headers.get("X-Accel-Expires")
+    assert (until is not None) is told
+    assert until is None or before <= int(until.removeprefix("@")) <= int(time.time())
 
 
 @pytest.mark.parametrize("given", [{}, {"trusted_proxy": "127.0.0.1"}])
