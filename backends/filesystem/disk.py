@@ -157,19 +157,31 @@ class Disk:
             os.close(fd)
 
     @contextmanager
-    def new_folder(self, key: str) -> Iterator[int]:
+    def new_folder(self, key: str, *, seen: bool) -> Iterator[int]:
         """Open the folder that is to hold a key, after making it and every folder on the way.
 
-        When the block has ended, in which a file is put into it, their names are durable. A folder that exists is
-        synced too, until this process has done it once: whoever made it may not have come so far yet. The last one is
-        never remembered, as ``prune`` may remove it and somebody else make it again; others hold folders, and ``prune``
-        only removes what held files. So it is the syncs that come last: what holds a file is not removed any more.
+        When the block has ended, in which a file is put into it, their names are durable; they are so before it where
+        the file is ``seen`` at once, for who reads it then may rely on it. The descriptor pins the folder: if it is
+        still linked when a file is placed through it, it is the one whose name was synced.
         """
-        last = inner = key.rpartition("/")[0]
+        last = key.rpartition("/")[0]
         if last:
             self._make(last)
         with self.folder(key) as fd:
+            if seen:
+                self._sync_names(last, key)
             yield fd
+        if not seen:
+            self._sync_names(last, key)
+
+    def _sync_names(self, last: str, key: str) -> None:
+        """Make the name of a folder durable, and those of the folders on the way to it.
+
+        One that exists is synced too, until this process has done it once: whoever made it may not have come so far
+        yet. The last one is never remembered, as ``prune`` may remove it and somebody else make it again; others hold
+        folders, and ``prune`` only removes what held files.
+        """
+        inner = last
         while inner:
             if inner not in self._durable:
                 with self.folder(inner) as fd:
@@ -200,12 +212,13 @@ class Disk:
     def place(self, spools: Mapping[str, Spool], move: Callable[..., None], *, new: bool = True) -> None:
         """Give finished files their keys durably, all in one folder, by ``os.link`` or ``os.replace``.
 
-        Unless ``new`` is false the folder may be missing.
+        What is linked is a file, which nobody looks for before a document names it; a document is seen at once. Unless
+        ``new`` is false the folder may be missing.
         """
         key = next(iter(spools))
         for _ in range(_ATTEMPTS):
             try:
-                with self.new_folder(key) if new else self.folder(key) as fd:
+                with self.new_folder(key, seen=move is os.replace) if new else self.folder(key) as fd:
                     for each, spool in spools.items():
                         move(spool.name, each.rpartition("/")[2], dst_dir_fd=fd)
                     self.sync_folder(fd, key)

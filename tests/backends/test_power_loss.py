@@ -165,6 +165,18 @@ def test_what_a_reader_was_shown_survives_although_its_writer_was_killed(recorde
     assert broken_promises(recorder) == set()
 
 
+def test_what_a_reader_was_shown_in_a_folder_just_made_survives_too(recorder, root):
+    def kill():
+        raise Killed
+
+    recorder.after["replace"] = kill
+    with pytest.raises(Killed):
+        swap(recorder, opened(root), "indexes/other/first.json", b"new", None)
+    assert opened(root).read("indexes/other/first.json")[0] == b"new"
+    recorder.note("promise", "indexes/other/first.json", b"new")
+    assert broken_promises(recorder) == set()
+
+
 def test_showing_what_is_not_durable_is_noticed(recorder, root, monkeypatch):
     monkeypatch.setattr(Disk, "confirm", lambda *_: None)
     killed_between_rename_and_sync(recorder, root)
