@@ -21,6 +21,7 @@ from .parts import PARTS
 def main() -> int:
     """Measure; return how many parts could not be."""
     given = _given()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell began it in the background
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)  # as Ctrl-C does: what was started is ended on the way out
     began = time.monotonic()
