@@ -48,16 +48,20 @@ def serving(kind: str, folder: Path, *, threads: int = 4) -> Iterator[Process]:
     """Serve a folder by ``bare waitress``, ``bare Pyramid``, ``nginx`` or KEPT_OPEN."""
     port = free_port()
     if kind in ("nginx", KEPT_OPEN):
-        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
         media = dict(json.loads((folder / "headers").read_text()))["Content-Type"].partition(";")[0]
         conf = folder / f"nginx-{port}.conf"
         more = "open_file_cache max=1000;" if kind == KEPT_OPEN else ""
         conf.write_text(NGINX.format(folder=folder.resolve(), port=port, kind=media, user=user(), more=more))
-        command: list[str | Path] = [program, "-c", conf.resolve(), "-p", folder.resolve()]
+        command: list[str | Path] = [nginx(), "-c", conf.resolve(), "-p", folder.resolve()]
     else:
         command = [sys.executable, "-m", __name__, kind, str(port), str(folder), str(threads)]
     with running(command, port, folder / f"{kind.replace(' ', '-')}.log") as process:
         yield process
+
+
+def nginx() -> str:
+    """Return the program, which Debian puts where only root looks for programs."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
 
 
 def user() -> str:

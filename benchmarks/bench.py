@@ -30,7 +30,7 @@ class Progress:
         self._base, self._expected, self._began = self._base + self._expected, seconds, time.monotonic()
         self.update()
 
-    def update(self, count: int = 1) -> None:
+    def update(self) -> None:
         """Show how far it is."""
         self._bar.n = self._base + min(time.monotonic() - self._began, self._expected)
         self._bar.refresh()

@@ -102,6 +102,14 @@ class Publisher:
         self._connection.request("GET", page, headers={"Accept": JSON})
         return filename.encode() in self._connection.getresponse().read()
 
+    def wait_for(self, page: str, filename: str, patience: float = 60) -> None:
+        """Wait until a page names a file. Raises LoadError if it does not within so many seconds."""
+        until = time.monotonic() + patience
+        while not self.lists(page, filename):
+            if time.monotonic() > until:
+                raise LoadError(f"{page} does not list {filename} {patience:.0f} seconds after it was accepted")
+            time.sleep(0.002)
+
 
 def form(package: Package, boundary: str) -> bytes:
     """Write the upload form as twine does."""

@@ -182,6 +182,14 @@ class Pypiron(Peer):
             *("--uploader-user", account.user, "--uploader-pass", account.password),
         ]
 
+    def fill(self, process: Process, folder: Path, packages: Iterable[Package]) -> None:
+        """Also wait until it lists them, which may be later than its answers."""
+        packages = list(packages)
+        super().fill(process, folder, packages)
+        with contextlib.closing(self.publisher(process)) as asks:
+            for package in {each.project: each for each in packages}.values():
+                asks.wait_for(self.page(package.project), package.filename)
+
 
 PYPISERVER = """
 import pathlib, sys

@@ -149,7 +149,7 @@ def _shown(table: Table) -> list[str]:
         compared = row.subject != table.ours and table.ours in table.rows
         ratio = number(table.ratio(row.subject)) if compared else ""
         lines.append(f"| {row.subject} | {number(row.median)} | {row.spread:.0%} | {ratio} |")
-    return [*lines, "", *(part for note in table.notes for part in (f"{note}", ""))]
+    return [*lines, "", *(part for note in table.notes for part in (note, ""))]
 
 
 def number(value: float) -> str:

@@ -36,7 +36,6 @@ def measure(bench: Bench) -> None:
                 process = held.enter_context(peer.serving(folder))
                 peer.fill(process, folder, packages)
                 served[peer.name] = peer, process
-        time.sleep(2)  # pypiron lists an upload about a second after its answer
         program = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
         uv = [program, "pip", "install", "--no-config", "--no-cache", "--python", sys.executable, "--quiet"]
         pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "download", "--quiet"]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -39,8 +36,6 @@ def measure(bench: Bench) -> None:
         bases = {name: held.enter_context(_behind(bench, name, packages)) for name in ("safe", "fast")}
         iron = held.enter_context(pypiron.serving(bench.folder / "fronts" / "pypiron"))
         pypiron.fill(iron, bench.folder, packages)
-        for project in (corpora.FEW, "acme-middle", "acme-heavy"):
-            _wait_for(f"http://127.0.0.1:{iron.port}/simple/{project}/")
         bases = {f"mypi, {name}": port for name, port in bases.items()} | {"pypiron": iron.port}
         _measure(bench, "page of 5 files, JSON", _pages(bases), "mypi, fast", {"nginx": 0.8, "pypiron": 1.0})
         # Of the larger one the kernel's copying is most of the time, whoever sends.
@@ -49,19 +44,6 @@ def measure(bench: Bench) -> None:
             _measure(bench, title, _files(bases, project), "mypi, fast", {"pypiron": wanted})
         heavy = _files(bases, "acme-heavy")
         _measure(bench, f"file of {large / MIB:.0f} MiB, handed to nginx", heavy, "mypi, safe", {"nginx": 0.8})
-
-
-def _wait_for(page: str) -> None:
-    """Wait until pypiron lists what it has accepted."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(page):  # noqa: S310 - loopback
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
 
 
 def _pages(ports: dict[str, int]) -> dict[str, str]:
@@ -122,6 +104,5 @@ def _nginx(folder: Path, site: str) -> Iterator[Process]:
         f"daemon off;\nworker_processes auto;\n{baselines.user()}\npid {folder}/nginx.pid;\n"
         f"error_log {folder}/nginx.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}{site}\n}}\n"
     )
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
-    with running([program, "-c", conf, "-p", folder], port, folder / "front.log") as process:
+    with running([baselines.nginx(), "-c", conf, "-p", folder], port, folder / "front.log") as process:
         yield process

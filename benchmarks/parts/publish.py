@@ -43,8 +43,7 @@ def _visible(bench: Bench, served: dict[str, tuple[Peer, Process]]) -> None:
         with contextlib.closing(publisher):
             began = time.perf_counter()
             publisher.publish(package)
-            while not publisher.lists(peer.page(package.project), package.filename):
-                time.sleep(0.002)
+            publisher.wait_for(peer.page(package.project), package.filename)
             return (time.perf_counter() - began) * 1000
 
     def several(peer: Peer, process: Process) -> float:
