@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import urlopen
@@ -22,6 +21,7 @@ from tests.functional.conftest import Index
 from tests.functional.support import served
 from tests.proxies import HttpProxy
 from tests.repository.shorthand import filename, package, settings
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_requests_for_one_page_that_come_together_share_one_fetch(
     with served(index.app, threads="8") as port, ThreadPoolExecutor(8) as clients:
         with proxy.stalled():
             asked = [clients.submit(urlopen, f"http://127.0.0.1:{port}/simple/acme-lib/") for _ in range(8)]
-            wait_until(lambda: waiting_for_a_document() == 8)
+            until(lambda: waiting_for_a_document() == 8)
         for each in asked:
             with each.result(30) as answer:
                 assert answer.status == 200
@@ -133,13 +133,6 @@ def waiting_for_a_document() -> int:
     """Return how many threads ask the store for a document, or wait for one that does."""
     stacks = [traceback.walk_stack(frame) for frame in sys._current_frames().values()]
     return sum(any(frame.f_code is Reading._newest.__code__ for frame, _ in stack) for stack in stacks)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_who_logs_in_costs_one_request_more(store: S3Store, index: Index, proxy: HttpProxy) -> None:

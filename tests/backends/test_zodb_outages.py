@@ -16,6 +16,7 @@ from mypi.backends.zodb import ZodbStore, database
 from mypi.store import Conflict, NotFound, Tag, Unavailable
 from tests import services, stores
 from tests.services import Postgres, Service, Zeo
+from tests.waiting import until
 
 DOCUMENT = "indexes/main/acme.json"
 FILE = "files/main/acme/1/acme-1.0.tar.gz"
@@ -174,13 +175,13 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_under_load(serve
         writer.start()
     try:
         for _ in range(2):
-            wait_for(lambda: all(writer.acknowledged for writer in writers))
+            until(lambda: all(writer.acknowledged for writer in writers))
             served.server.kill()
             time.sleep(0.3)
             served.server.start()
             began = time.monotonic()
             before = [writer.acknowledged for writer in writers]
-            wait_for(lambda: all(w.acknowledged > b for w, b in zip(writers, before, strict=True)))  # noqa: B023
+            until(lambda: all(w.acknowledged > b for w, b in zip(writers, before, strict=True)))  # noqa: B023
             assert time.monotonic() - began < 30
     finally:
         done.set()
@@ -195,13 +196,6 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_under_load(serve
         assert set(writer.files) <= listed
         assert store.read(writer.files[0])[0] == b"bytes"
     store.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_read_right_after_a_commit_elsewhere_is_never_stale(served: Served) -> None:

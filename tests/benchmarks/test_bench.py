@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from benchmarks import load, running
 from benchmarks.bench import Bench, Progress
 from benchmarks.parts import PARTS
 from tests.system.processes import ROOT
+from tests.waiting import until
 
 SERVER = "import http.server as it, sys; it.test(it.SimpleHTTPRequestHandler, bind='127.0.0.1', port=int(sys.argv[1]))"
 ALONE = ("--small", "--rounds", "1", "--seconds", "0.1", "--peers", "mypi")
@@ -53,13 +52,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 # What it starts
 
 
@@ -73,7 +65,7 @@ def test_a_server_and_what_it_started_end_with_an_exception(tmp_path: Path) -> N
         family = running._family(process.popen.pid)
         raise KeyboardInterrupt
     assert len(family) == 2
-    wait_until(lambda: not any(map(alive, family)))
+    until(lambda: not any(map(alive, family)))
 
 
 def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) -> None:
@@ -94,7 +86,7 @@ def test_a_bench_that_is_interrupted_ends_what_it_has_started_and_leaves_no_fold
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: any("wrk" in name for name in map(command_of, running._family(bench.pid))))
+        until(lambda: any("wrk" in name for name in map(command_of, running._family(bench.pid))))
         family = running._family(bench.pid)
         assert len(family) >= 3  # itself, mypi, the load
         bench.send_signal(sign)
@@ -102,7 +94,7 @@ def test_a_bench_that_is_interrupted_ends_what_it_has_started_and_leaves_no_fold
     finally:
         bench.kill()
         bench.wait()
-    wait_until(lambda: not any(map(alive, family)))
+    until(lambda: not any(map(alive, family)))
     assert list((tmp_path / "build").iterdir()) == []
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mypi.testing.doubles import WrappedStore
 from tests.repository.shorthand import ALICE, filename, live, problems, publish, settings, sweep
 from tests.repository.test_mending import Once, key_of, rot
 from tests.repository.test_verify import BadSector, put
+from tests.waiting import until
 
 FAST = 10**12
 WHEEL = filename()
@@ -59,14 +59,6 @@ def running() -> Iterator[Callable[..., Scrub]]:
     yield start
     for each in started:
         each.close()
-
-
-def until(so: Callable[[], object]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + 30
-    while not so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:

@@ -22,7 +22,7 @@ from mypi.store import Source, Store
 from mypi.testing.doubles import WrappedStore
 from tests.system import processes
 from tests.system.processes import Package, wheel
-from tests.system.test_server_hardening import wait_for
+from tests.waiting import until
 
 PACKAGE = wheel("acme-lib", "1.0", 100_000)
 
@@ -121,9 +121,9 @@ def ask(port: int, path: str) -> http.client.HTTPResponse:
 
 def test_an_upload_in_flight_is_finished_and_new_work_refused(tmp_path: Path) -> None:
     with running(tmp_path / "var") as it, Upload(it.port) as upload:
-        wait_for(begun(it))
+        until(begun(it))
         it.service.stop()
-        wait_for(lambda: not it.service.listeners[0].accepting)
+        until(lambda: not it.service.listeners[0].accepting)
         with pytest.raises(ConnectionError):
             ask(it.port, "/simple/")
         upload.send_rest()
@@ -136,7 +136,7 @@ def test_an_upload_in_flight_is_finished_and_new_work_refused(tmp_path: Path) ->
 def test_after_the_limit_an_unfinished_upload_is_dropped_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     with running(folder, graceful_timeout="0.2") as it, Upload(it.port) as upload:
-        wait_for(begun(it))
+        until(begun(it))
         it.service.stop()
         assert upload.to_the_end() == b""
         it.thread.join(30)
@@ -162,7 +162,7 @@ def test_after_the_limit_nothing_is_promised_of_what_the_store_is_taking_in(tmp_
 def test_while_it_drains_requests_are_taken_and_readiness_says_no(tmp_path: Path) -> None:
     with running(tmp_path / "var", drain="3600") as it, Upload(it.port) as upload:
         assert ask(it.port, "/+ready").status == 200
-        wait_for(begun(it))
+        until(begun(it))
         it.service.stop()
         ready = ask(it.port, "/+ready")
         assert (ready.status, ready.headers["Connection"]) == (503, "close")
@@ -198,7 +198,7 @@ def test_sigterm_ends_a_real_server_after_its_upload(tmp_path: Path) -> None:
     with processes.pserve(path) as it, Upload(it.port) as upload:
         assert it.get("/+ready").status == 200
         it.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: it.get("/+ready").status == 503)
+        until(lambda: it.get("/+ready").status == 503)
         upload.send_rest()
         assert upload.answer().status == 200
         assert it.fetch("acme-lib", PACKAGE.filename) == PACKAGE.data

@@ -29,6 +29,7 @@ from mypi.server import options
 from mypi.server.channel import Channel
 from mypi.server.listener import CannotListen, Service, adjust
 from mypi.server.sockets import Sockets
+from tests.waiting import until
 
 MIB = 1024 * 1024
 
@@ -157,7 +158,7 @@ def test_what_comes_before_an_answer_waits_for_it_and_no_longer(untended: None) 
         sock.settimeout(30)
         for number in range(3):
             sock.sendall(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
-            wait_for(lambda: app.seen)
+            until(lambda: app.seen)
             time.sleep(0.01)  # so that the loop has seen it, too early to be read
         app.gate.set()
         sock.sendall(GET)
@@ -193,7 +194,7 @@ def test_a_body_that_waited_for_the_answer_before_it_is_invited(untended: None) 
     with running(app) as it, connect(it.port) as sock:
         sock.settimeout(30)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + head + b"Expect: 100-continue\r\n\r\n")
-        wait_for(lambda: app.seen)
+        until(lambda: app.seen)
         app.gate.set()
         answer = b""
         while b"100 Continue" not in answer:
@@ -352,7 +353,7 @@ def test_refused_client_that_stays_silent_is_dropped() -> None:
     with running(App(), linger_idle="0.2") as it, connect(it.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert rest(sock).startswith(b"HTTP/1.1 400 ")
-        wait_for(lambda: not it.service.listeners[0].active_channels)
+        until(lambda: not it.service.listeners[0].active_channels)
 
 
 def test_refused_client_that_resets_is_dropped() -> None:
@@ -362,14 +363,7 @@ def test_refused_client_that_resets_is_dropped() -> None:
         rest(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         sock.close()
-        wait_for(lambda: not it.service.listeners[0].active_channels)
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
-    by = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < by
-        time.sleep(0.01)
+        until(lambda: not it.service.listeners[0].active_channels)
 
 
 # Slow clients
@@ -476,8 +470,8 @@ def test_client_that_goes_away_leaves_no_descriptor() -> None:
         for _ in range(50):
             with connect(it.port) as sock:
                 sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 600_000)
-        wait_for(lambda: not it.service.listeners[0].active_channels)
-        wait_for(lambda: len(open_files()) <= before)
+        until(lambda: not it.service.listeners[0].active_channels)
+        until(lambda: len(open_files()) <= before)
 
 
 @pytest.fixture
@@ -592,7 +586,7 @@ def test_channel_that_is_sending_is_not_stalled(channel: tuple[Channel, socket.s
 def test_too_many_connections_are_turned_away_at_once() -> None:
     with running(App(), connection_limit="5") as it, contextlib.ExitStack() as held:
         socks = [held.enter_context(connect(it.port)) for _ in range(5)]
-        wait_for(lambda: len(it.service.listeners[0].active_channels) == 5)
+        until(lambda: len(it.service.listeners[0].active_channels) == 5)
 
         start = time.monotonic()
         with connect(it.port) as late:
@@ -608,7 +602,7 @@ def test_one_address_cannot_take_every_connection(monkeypatch: pytest.MonkeyPatc
         it.service.listeners[0].exempt = lambda address, trusted: address == "127.0.0.1"
         for _ in range(3):
             held.enter_context(socket.create_connection(("127.0.0.1", it.port), source_address=("127.0.0.2", 0)))
-        wait_for(lambda: len(it.service.listeners[0].active_channels) == 3)
+        until(lambda: len(it.service.listeners[0].active_channels) == 3)
 
         with socket.create_connection(("127.0.0.1", it.port), source_address=("127.0.0.2", 0), timeout=10) as fourth:
             assert rest(fourth).startswith(b"HTTP/1.1 503")
@@ -644,7 +638,7 @@ def test_queue_warnings_do_not_flood(caplog: pytest.LogCaptureFixture) -> None:
         logging.getLogger("mypi.server.queue").filters[0]._next = 0.0
         for _ in range(20):
             held.enter_context(connect(it.port)).sendall(GET)
-        wait_for(lambda: len(it.service.listeners[0].active_channels) == 20)
+        until(lambda: len(it.service.listeners[0].active_channels) == 20)
         time.sleep(0.2)
         app.gate.set()
 
@@ -659,7 +653,7 @@ def test_large_bodies_wait_in_the_store_s_folder(tmp_path: Path, monkeypatch: py
 
     with running(App(spool_folder=str(tmp_path))) as it, connect(it.port) as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + b"x" * 800_000)
-        wait_for(lambda: any(str(tmp_path) in place for place in open_files()))
+        until(lambda: any(str(tmp_path) in place for place in open_files()))
 
 
 def open_files() -> list[str]:
@@ -703,7 +697,7 @@ def test_graceful_stop_finishes_what_is_in_flight() -> None:
 
     with running(app) as it, connect(it.port) as busy, connect(it.port) as idle:
         busy.sendall(GET)
-        wait_for(lambda: bool(app.seen))
+        until(lambda: bool(app.seen))
         it.service.stop()
         assert rest(idle) == b""
         with pytest.raises(ConnectionError):
@@ -719,7 +713,7 @@ def test_graceful_stop_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
 
     with running(app, graceful_timeout="0.2") as it, connect(it.port) as busy:
         busy.sendall(GET)
-        wait_for(lambda: bool(app.seen))
+        until(lambda: bool(app.seen))
         it.service.stop()
         assert rest(busy) == b""
         it.thread.join(10)
@@ -733,7 +727,7 @@ def test_second_stop_does_not_wait() -> None:
 
     with running(app, graceful_timeout="60") as it, connect(it.port) as busy:
         busy.sendall(GET)
-        wait_for(lambda: bool(app.seen))
+        until(lambda: bool(app.seen))
         it.service.stop()
         it.service.stop()
         assert rest(busy) == b""
@@ -777,7 +771,7 @@ def test_serve_works_outside_the_main_thread(free_port: int, monkeypatch: pytest
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(server.serve(App(), port=str(free_port))))
     thread.start()
-    wait_for(lambda: bool(running_services))
+    until(lambda: bool(running_services))
     running_services[0].stop()
     thread.join(10)
 

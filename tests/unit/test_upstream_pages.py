@@ -25,6 +25,7 @@ from tests import stores, upstreams
 from tests.issuers import Authority
 from tests.repository.shorthand import settings
 from tests.upstreams import Upstream
+from tests.waiting import until
 
 SIX = "/simple/six/"
 WHEEL = "six-1.0-py3-none-any.whl"
@@ -91,13 +92,6 @@ def make(upstream: Upstream) -> Iterator[Making]:
 @pytest.fixture
 def node(make: Making) -> Node:
     return make()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_page_is_asked_for_once_while_it_is_fresh(node, upstream):

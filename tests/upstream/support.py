@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 from mypi.store import Store
@@ -48,14 +47,6 @@ def kept(index: Index) -> dict[str, int]:
 def keys_of(index: Index) -> list[str]:
     """The keys of all bytes of other indexes in the store."""
     return [entry.key for entry in index.repository.outside.bytes()]
-
-
-def until(test: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds: a fetch goes on after its last reader has all bytes."""
-    end = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def fetched(port: int, path: str, begun: Callable[[], None] | None = None) -> tuple[int, dict[str, str], bytes]:

@@ -35,8 +35,8 @@ from tests.upstream.support import (
     kept,
     keys_of,
     token,
-    until,
 )
+from tests.waiting import until
 
 # One file, as ours are served.
 

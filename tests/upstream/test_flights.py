@@ -16,7 +16,7 @@ from mypi.model.remote import RemoteFile
 from mypi.upstream import flights
 from mypi.upstream.errors import Away, Busy, Garbage
 from mypi.upstream.flights import Crowd, Flight
-from tests.upstream.support import until
+from tests.waiting import until
 
 CONTENT = bytes(range(256)) * 2048
 

@@ -19,7 +19,8 @@ from mypi.testing import FaultyStore, Point
 from mypi.upstream import Upstream
 from tests import stores, upstreams
 from tests.builders import metadata, sdist, wheel, zip_of
-from tests.upstream.support import CONTENT, NAME, PROJECT, Halves, address, indexed, kept, until
+from tests.upstream.support import CONTENT, NAME, PROJECT, Halves, address, indexed, kept
+from tests.waiting import until
 
 OWN = metadata()
 BULKY, BULK = wheel(version="3.0", files={"acme_lib/data.bin": os.urandom(2_000_000)})

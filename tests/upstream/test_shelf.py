@@ -16,8 +16,9 @@ from mypi.testing import FaultyStore, Point, WrappedStore
 from mypi.upstream import Upstream, files
 from mypi.upstream.errors import Away
 from tests import upstreams
-from tests.upstream.support import CONTENT, LARGE, NAME, PROJECT, until
+from tests.upstream.support import CONTENT, LARGE, NAME, PROJECT
 from tests.upstream.test_space import Node
+from tests.waiting import until
 
 
 @contextlib.contextmanager
